@@ -1,0 +1,1 @@
+"""The runner: who is crossed with whom, in which order, and where the results go."""

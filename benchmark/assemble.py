@@ -1,0 +1,144 @@
+"""From `sarl:ram=0` and a profile to a method that can be trained.
+
+A spec's settings may name a loss term (its weight), a field of the method's Config, a field of
+its recipe, or `recipe` itself; no two of these share a name. The profile then applies its
+stated rules: `pretrain.scale` shrinks the fields marked `scaled`, `pretrain.optimizer: adamw`
+replaces the optimiser of every method, and a warm-up never exceeds a tenth of the training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from vtbench.benchmark.errors import UsageError, suggestion
+from vtbench.benchmark.seeding import seeded
+from vtbench.benchmark.settings import Pretrain, Scale, Settings
+from vtbench.benchmark.spec import Spec, Value
+from vtbench.methods.base import Method, MethodConfig
+from vtbench.methods.encoder import Encoder
+from vtbench.methods.recipe import Recipe
+
+#: A warm-up is at most this share of the training; the official 10 of 100 epochs is just that.
+LONGEST_WARMUP = 0.1
+
+RECIPE_SETTINGS = (
+    "optimizer", "lr", "lr_scaling", "lr_norm_and_bias", "weight_decay", "decay_norm_and_bias",
+    "optimizer_momentum", "schedule", "schedule_interval", "warmup_epochs",
+    "warmup_start_factor", "end_factor",
+)  # fmt: skip
+
+
+def build_encoder(settings: Settings, *, seed: int, zero_init_residual: bool = False) -> Encoder:
+    """An untrained encoder; the same seed gives the same weights whatever the method."""
+    with seeded(seed, "encoder"):
+        return Encoder(
+            width=settings.encoder.width,
+            max_pool=settings.encoder.max_pool,
+            zero_init_residual=zero_init_residual,
+        )
+
+
+def build_method(
+    cls: type[Method], spec: Spec, settings: Settings, *, seed: int
+) -> tuple[Method, Recipe]:
+    """The method of a spec with fresh weights, and the recipe to train it by.
+
+    Raises UsageError where a setting is unknown, ill-typed, or names no recipe.
+    """
+    weights, config, recipe = resolve(cls, spec, settings.pretrain)
+    encoder = build_encoder(settings, seed=seed, zero_init_residual=cls.zero_init_residual)
+    with seeded(seed, "heads", str(spec)):
+        return cls(encoder, config, weights), recipe
+
+
+def resolve(
+    cls: type[Method], spec: Spec, pretrain: Pretrain
+) -> tuple[dict[str, float], MethodConfig, Recipe]:
+    """Term weights, Config and recipe of a spec under a profile."""
+    given = dict(spec.settings)
+    recipe = _recipe(cls, spec, str(given.pop("recipe", pretrain.recipe)))
+    terms = {key: given.pop(key) for key in list(given) if key in cls.terms}
+    named = {key: given.pop(key) for key in list(given) if key in _config_fields(cls)}
+    rules = {key: given.pop(key) for key in list(given) if key in RECIPE_SETTINGS}
+    if given:
+        key = next(iter(given))
+        raise UsageError(
+            f"{spec.name} has no setting {key!r}{suggestion(key, setting_names(cls))}."
+        )
+    weights = _typed(dict[str, float], terms, spec)
+    config = _typed(cls.Config, {**recipe.settings, **named}, spec)
+    config = _shrunk(config, pretrain.scale, keep=set(named))
+    recipe = _typed(Recipe, {**_shallow(_profiled(recipe, pretrain)), **rules}, spec)
+    return weights, config, recipe
+
+
+def setting_names(cls: type[Method]) -> list[str]:
+    """All settings a spec of this method may carry."""
+    return [*cls.terms, *_config_fields(cls), *RECIPE_SETTINGS, "recipe"]
+
+
+def without_defaults(cls: type[Method], spec: Spec) -> Spec:
+    """The spec without term weights that are the method's own defaults: `sarl:ram=0.02` is sarl."""
+    same = {key for key, value in spec.settings if cls.terms.get(key) == value}
+    return spec.without(same)
+
+
+def _config_fields(cls: type[Method]) -> list[str]:
+    return [field.name for field in fields(cls.Config)]
+
+
+def _recipe(cls: type[Method], spec: Spec, name: str) -> Recipe:
+    if name not in cls.recipes:
+        raise UsageError(f"{spec.name} has no recipe {name!r}{suggestion(name, cls.recipes)}.")
+    return cls.recipes[name]
+
+
+def _shallow(recipe: Recipe) -> dict[str, Any]:
+    return {field.name: getattr(recipe, field.name) for field in fields(recipe)}
+
+
+def _typed(kind: Any, values: Mapping[str, Value | object], spec: Spec) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"][0].lower() + first["msg"][1:]
+        raise UsageError(f"In {str(spec)!r}, {key}={first['input']!r}: {reason}.") from None
+
+
+def _shrunk(config: MethodConfig, scale: Scale, *, keep: set[str]) -> MethodConfig:
+    """Fields marked `scaled` under the profile's factors; what the user set by hand stays."""
+    changes = {
+        field.name: _scaled(getattr(config, field.name), field.metadata["scale"], scale)
+        for field in fields(config)
+        if "scale" in field.metadata and field.name not in keep
+    }
+    return replace(config, **changes)
+
+
+def _scaled(value: Any, rule: str, scale: Scale) -> Any:
+    factor = getattr(scale, rule)
+    if rule == "ema":
+        return 1.0 - (1.0 - value) * factor
+    return max(1, round(value * factor))
+
+
+def _profiled(recipe: Recipe, pretrain: Pretrain) -> Recipe:
+    recipe = replace(
+        recipe, warmup_epochs=min(recipe.warmup_epochs, LONGEST_WARMUP * pretrain.epochs)
+    )
+    if pretrain.optimizer == "method":
+        return recipe
+    return replace(
+        recipe,
+        optimizer="adamw",
+        lr=pretrain.lr,
+        lr_scaling="none",
+        lr_norm_and_bias=None,
+        weight_decay=pretrain.weight_decay,
+    )

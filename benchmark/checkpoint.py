@@ -1,0 +1,109 @@
+"""A training's state on disk: written whole or not at all, read without unpickling code."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from vtbench.benchmark.errors import VTBenchError
+
+CHECKPOINT = "checkpoint.pt"
+ENCODER = "encoder.safetensors"
+SUMMARY = "training.json"
+LOG = "losses.jsonl"
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Replace the folder's checkpoint atomically."""
+    write_whole(folder / CHECKPOINT, lambda path: torch.save(state, path))
+
+
+def load_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
+    """The folder's checkpoint, or None where there is none that fits.
+
+    A damaged file, or one of another training, is set aside as `checkpoint.pt.unreadable` and
+    training starts again.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(state, dict) and state.get("identity") == identity:
+            return state
+    except Exception:  # torch.load raises whatever the damage happens to trigger
+        pass
+    path.replace(path.with_name(path.name + ".unreadable"))
+    return None
+
+
+def save_encoder(folder: Path, encoder: torch.nn.Module, summary: dict[str, Any]) -> None:
+    """The trained encoder, then its summary, whose presence says that training is complete."""
+    tensors = {name: t.detach().cpu().contiguous() for name, t in encoder.state_dict().items()}
+    write_whole(folder / ENCODER, lambda path: save_file(tensors, path))
+    text = json.dumps(summary, indent=1, sort_keys=True) + "\n"
+    write_whole(folder / SUMMARY, lambda path: path.write_text(text, encoding="utf-8"))
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def load_summary(folder: Path) -> dict[str, Any] | None:
+    """The summary of a complete training, or None."""
+    try:
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return summary if (folder / ENCODER).exists() and isinstance(summary, dict) else None
+
+
+def load_encoder(folder: Path, encoder: torch.nn.Module) -> None:
+    """Fill an encoder with stored weights. Raises VTBenchError where the file is damaged."""
+    try:
+        encoder.load_state_dict(load_file(folder / ENCODER))
+    except Exception as error:
+        raise VTBenchError(
+            f"The encoder {folder / ENCODER} cannot be read ({type(error).__name__}); "
+            "delete its folder and run again."
+        ) from error
+
+
+def append_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Append JSON lines and make sure they are on disk."""
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, sort_keys=True) + "\n" for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def keep_lines_before(path: Path, step: int) -> None:
+    """Drop the lines of a log that a resumed training will write again."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            break  # the torn last line of a killed writer
+        if row["step"] >= step:
+            break
+        kept.append(line + "\n")
+    write_whole(path, lambda new: new.write_text("".join(kept), encoding="utf-8"))
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file beside its place and move it there, so that no reader ever sees a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

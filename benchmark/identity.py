@@ -1,0 +1,93 @@
+"""What a result depends on, spelled out: the parts whose hash is the name of a cell.
+
+    encoder   method spec, seed, sensor, images of the pre-training pool, settings, code
+    cell      encoder, task and its declaration, labelled images, probe settings, code
+
+A stored record carries these parts, so that what changed can be named (`staleness`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from vtbench.benchmark import fingerprint
+from vtbench.benchmark.registry import Registry
+from vtbench.benchmark.rows import Row
+from vtbench.benchmark.settings import Settings
+
+TRAINING_CODE = (
+    "vtbench.benchmark.assemble",
+    "vtbench.benchmark.optimizers",
+    "vtbench.benchmark.pretrain",
+    "vtbench.benchmark.seeding",
+)
+ENCODING_CODE = ("vtbench.benchmark.encode", "vtbench.methods.encoder", "vtbench.methods.views")
+PROBE_CODE = ("vtbench.tasks.probe", "vtbench.tasks.resolve")
+SUPERVISED_CODE = ("vtbench.tasks.supervised", "vtbench.benchmark.encode", "vtbench.methods.views")
+#: Reading code is left out of probe hashes: what was read is hashed itself, as data.
+READING_CODE = "vtbench.tasks.data"
+
+
+def settings_of(row: Row, settings: Settings) -> dict[str, Any]:
+    """The part of the settings that a row's results depend on."""
+    stored = {"stored_size": settings.data.stored_size}
+    sections = {
+        "pretrain": ("encoder", "pretrain", "probe"),
+        "untrained": ("encoder", "probe"),
+        "pixels": ("probe",),
+        "supervised": ("encoder", "supervised"),
+    }[row.route]
+    return {"data": stored, **settings.identity(*sections)}
+
+
+def code_of(row: Row, task: str, methods: Registry, tasks: Registry) -> dict[str, str]:
+    """Hashes of the code that a row's cell on a task runs through, by component."""
+    parts: dict[str, str] = {}
+    if row.route == "pretrain":
+        parts["method"] = _code((methods.entry(row.spec.name).module, *TRAINING_CODE))
+    if row.route != "supervised":
+        parts["encoding"] = _code(ENCODING_CODE)
+    task_module = tasks.entry(task).module if task in tasks else "vtbench.tasks.base"
+    runs = SUPERVISED_CODE if row.route == "supervised" else PROBE_CODE
+    parts["task"] = _code((task_module, *runs))
+    return parts
+
+
+@cache
+def _code(modules: tuple[str, ...]) -> str:
+    packages = {"vtbench.methods", "vtbench.tasks", *(name.partition(".")[0] for name in modules)}
+    packages.discard("vtbench")  # the runner's own modules count only where they are named
+    return fingerprint.of_code(modules, packages, without=(READING_CODE,))
+
+
+def encoder_id(
+    row: Row, *, seed: int, sensor: str, pool: str, settings: Settings, methods: Registry
+) -> str:
+    """The name of a trained (or untrained) encoder; `pool` is the fingerprint of its images."""
+    used = settings_of(row, settings)
+    used.pop("probe", None)
+    code = ""
+    if row.route == "pretrain":
+        code = _code((methods.entry(row.spec.name).module, *TRAINING_CODE))
+    trained_on = {"sensor": sensor, "pool": pool} if row.route == "pretrain" else {}
+    return fingerprint.of_values("encoder", str(row.spec), seed, trained_on, used, code)
+
+
+def cell_id(
+    row: Row,
+    *,
+    encoder: str,
+    seed: int,
+    task: str,
+    declaration: Mapping[str, Any],
+    data: str,
+    settings: Settings,
+    code: Mapping[str, str],
+) -> str:
+    """The name of a cell; `data` is the fingerprint of the labelled images."""
+    used = settings_of(row, settings)
+    return fingerprint.of_values(
+        "cell", str(row.spec), encoder, seed, task, declaration, data, used, code
+    )

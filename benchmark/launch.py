@@ -1,0 +1,247 @@
+"""Where jobs run: in this process, or in several processes of this machine.
+
+Workers are fresh interpreters that take one job at a time. They tell what they do through a
+queue, stop cleanly when asked to, and end by themselves when the process that started them is
+gone, however it ended.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vtbench.benchmark.environment import cores
+from vtbench.benchmark.errors import Interrupted, VTBenchError
+from vtbench.benchmark.packs import PackSource
+from vtbench.benchmark.plan import Job
+from vtbench.benchmark.settings import Hardware, Profile, Settings
+
+#: An event is (job title, stage, done, total, numbers); the display draws it.
+Event = tuple[str, str, int, int, dict[str, float]]
+Listener = Callable[[Event], None]
+
+EVENT_INTERVAL = 0.2  # seconds between two progress events of one stage
+POLL = 0.1
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How many processes, with how many threads each, on which device."""
+
+    jobs: int
+    threads: int
+    device: str
+
+    @classmethod
+    def choose(cls, hardware: Hardware) -> Workers:
+        """`auto` is one single-threaded process per core, or one process on a GPU.
+
+        The number of threads is the same whatever the number of jobs: sums of floats depend on
+        it, and results must not depend on how the work is spread.
+        """
+        device = hardware.device
+        if device == "auto":
+            device = "cuda" if _has_gpu() else "cpu"
+        on_gpu = device != "cpu"
+        jobs = hardware.jobs if hardware.jobs != "auto" else 1 if on_gpu else cores()
+        threads = hardware.threads if hardware.threads != "auto" else cores() if on_gpu else 1
+        return cls(max(1, int(jobs)), max(1, int(threads)), device)
+
+
+def _has_gpu() -> bool:
+    """Whether torch may find a GPU; asks the driver's device files first, to spare the import."""
+    if not any(Path("/dev").glob("nvidia[0-9]*")):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def run_jobs(
+    jobs: Sequence[Job], store: Path, pack: Path, profile: Profile, workers: Workers,
+    listener: Listener,
+) -> dict[str, str]:  # fmt: skip
+    """Run all jobs; returns {cell id: "done" or the reason of its failure}.
+
+    Raises Interrupted after a Ctrl-C, once every worker has saved its state, and VTBenchError
+    when a worker dies.
+    """
+    arguments = [(job, store, pack, profile, workers.device) for job in jobs]
+    outcome: dict[str, str] = {}
+    for part in _spread(_execute, arguments, workers, listener):
+        outcome |= part
+    return outcome
+
+
+def make_pack(source: PackSource, settings: Settings, workers: Workers, listener: Listener) -> None:
+    """Make a pack on demand in a worker, so that this process need not load torch."""
+    single = Workers(1, workers.threads, "cpu")
+    for _ in _spread(_prepare, [(source, settings)], single, listener, apart=True):
+        pass
+
+
+def _spread(
+    work: Callable[..., Any],
+    arguments: Sequence[tuple[Any, ...]],
+    workers: Workers,
+    listener: Listener,
+    *,
+    apart: bool = False,
+) -> Iterator[Any]:
+    """Results of `work(*arguments)` as they come, from this process or from a pool."""
+    count = min(workers.jobs, len(arguments))
+    if count == 0:
+        return
+    if count == 1 and workers.jobs == 1 and not apart:
+        yield from _in_this_process(work, arguments, workers, listener)
+        return
+    context = multiprocessing.get_context("spawn")
+    events, stop = context.SimpleQueue(), context.Event()
+    setup = (events, stop, workers.threads, os.getpid())
+    pool = ProcessPoolExecutor(count, context, _start_worker, setup)
+    listening = threading.Thread(target=_listen, args=(events, listener), daemon=True)
+    listening.start()
+    try:
+        with _stop_on_signal(stop):
+            waiting = [pool.submit(work, *values) for values in arguments]
+            yield from _results(waiting, stop)
+    except BrokenProcessPool:
+        raise VTBenchError(
+            "A worker process was killed, most often for want of memory. Everything finished is "
+            "kept; run the same command again, with --set hardware.jobs=1 if memory is short."
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+        events.put(None)
+        listening.join()
+
+
+def _results(waiting: list[Future[Any]], stop: Any) -> Iterator[Any]:
+    while waiting:
+        done, rest = wait(waiting, timeout=POLL, return_when=FIRST_COMPLETED)
+        waiting = list(rest)
+        if stop.is_set():
+            for future in waiting:
+                future.cancel()
+            wait([future for future in waiting if not future.cancelled()])
+            raise Interrupted("Stopped.")
+        for future in done:
+            yield future.result()
+
+
+def _in_this_process(
+    work: Callable[..., Any],
+    arguments: Sequence[tuple[Any, ...]],
+    workers: Workers,
+    listener: Listener,
+) -> Iterator[Any]:
+    stop = threading.Event()
+    _Worker.begin(listener, stop, workers.threads)
+    with _stop_on_signal(stop):
+        for values in arguments:
+            if stop.is_set():
+                raise Interrupted("Stopped.")
+            yield work(*values)
+
+
+@contextmanager
+def _stop_on_signal(stop: Any) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) asks for a clean stop; a second one is Python's own."""
+
+    def ask(number: int, frame: object) -> None:
+        stop.set()
+        signal.signal(number, signal.default_int_handler)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _listen(events: Any, listener: Listener) -> None:
+    while (event := events.get()) is not None:
+        listener(event)
+
+
+# -------------------------------------------------------------------- inside a worker
+
+
+class _Worker:
+    """The state of a worker process: whom it tells, and whether it should stop."""
+
+    tell: Listener
+    stop: Any
+
+    @classmethod
+    def begin(cls, tell: Listener, stop: Any, threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        cls.tell, cls.stop = staticmethod(tell), stop
+
+
+def _start_worker(events: Any, stop: Any, threads: int, parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and sets `stop`
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _Worker.begin(events.put, stop, threads)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has ended, even by SIGKILL; the store stays whole."""
+    while os.getppid() == parent:
+        time.sleep(POLL)
+    os._exit(1)
+
+
+def _execute(job: Job, store: Path, pack: Path, profile: Profile, device: str) -> dict[str, str]:
+    from vtbench.benchmark.runner import Site, execute
+
+    site = Site(store, pack, profile, device)
+    outcome = execute(job, site, _reporter(job.title), _Worker.stop.is_set)
+    failed = {key: reason for key, reason in outcome.items() if reason != "done"}
+    _Worker.tell((job.title, "failed" if failed else "finished", 1, 1, {}))
+    return outcome
+
+
+def _prepare(source: PackSource, settings: Settings) -> None:
+    from vtbench.benchmark import packs, registry
+
+    tell = _reporter(f"data {source.name}")
+
+    def progress(done: int, total: int) -> None:
+        tell("render", done, total, {})
+        if _Worker.stop.is_set():
+            raise Interrupted("Stopped.")
+
+    packs.ensure(source, settings, registry.datasets(), progress)
+    _Worker.tell((f"data {source.name}", "finished", 1, 1, {}))
+
+
+def _reporter(title: str) -> Callable[[str, int, int, dict[str, float]], None]:
+    """A report function that forwards at most one event per interval of one stage."""
+    last: dict[str, float] = {}
+
+    def report(stage: str, done: int, total: int, info: dict[str, float]) -> None:
+        now = time.monotonic()
+        if done < total and now - last.get(stage, -EVENT_INTERVAL) < EVENT_INTERVAL:
+            return
+        last[stage] = now
+        _Worker.tell((title, stage, done, total, info))
+
+    return report

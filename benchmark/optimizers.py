@@ -1,0 +1,100 @@
+"""From a method's recipe to an optimiser, and the learning rate of every step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from lightly.utils.lars import LARS
+from torch import nn
+
+from vtbench.benchmark.errors import UsageError
+from vtbench.methods.base import Method, Progress
+from vtbench.methods.recipe import REFERENCE_BATCH, Recipe
+
+SCALINGS = {
+    "linear": lambda batch: batch / REFERENCE_BATCH,
+    "sqrt": lambda batch: math.sqrt(batch / REFERENCE_BATCH),
+    "none": lambda batch: 1.0,
+}
+
+
+def build_optimizer(method: Method, recipe: Recipe, *, batch_size: int) -> torch.optim.Optimizer:
+    """The recipe's optimiser over the method's trainable parameters.
+
+    Groups: weights; 1-D parameters (norms, biases), without decay or LARS scaling unless the
+    recipe says otherwise; and, for each, the modules whose rate stays constant. Each group
+    carries `peak_lr` and `constant`, which `set_learning_rate` reads.
+    """
+    groups = list(_groups(method, recipe, SCALINGS[recipe.lr_scaling](batch_size)))
+    momentum = recipe.optimizer_momentum
+    fused = next(method.parameters()).device.type in ("cpu", "cuda")
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, fused=fused)
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(groups, fused=fused)
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, momentum=momentum, fused=fused)
+    if recipe.optimizer == "lars":
+        # lightly's LARS leaves groups without weight decay unscaled, which is what the official
+        # codes do for 1-D parameters; weights without decay would silently become plain SGD.
+        if recipe.weight_decay == 0:
+            raise UsageError(f"{method.title}: LARS needs weight_decay > 0; set weight_decay=1e-6.")
+        return LARS(groups, lr=recipe.lr, momentum=momentum)
+    raise UsageError(f"{method.title}: there is no optimizer {recipe.optimizer!r}.")
+
+
+def _groups(method: Method, recipe: Recipe, factor: float) -> Iterable[dict[str, Any]]:
+    constant = {
+        id(p) for name in recipe.constant_lr_modules for p in getattr(method, name).parameters()
+    }
+    trainable = [p for p in method.parameters() if p.requires_grad]
+    for flat in (False, True):
+        for fixed in (False, True):
+            chosen = [
+                p for p in trainable if (p.ndim <= 1) == flat and (id(p) in constant) == fixed
+            ]
+            if not chosen:
+                continue
+            rate = recipe.lr_norm_and_bias if flat and recipe.lr_norm_and_bias else recipe.lr
+            decays = not flat or recipe.decay_norm_and_bias
+            yield {
+                "params": chosen,
+                "lr": rate * factor,
+                "peak_lr": rate * factor,
+                "weight_decay": recipe.weight_decay if decays else 0.0,
+                "constant": fixed,
+            }
+
+
+def learning_rate_factor(recipe: Recipe, progress: Progress) -> float:
+    """Share of the peak rate at a step: linear warm-up, then constant or half-cosine.
+
+    With `schedule_interval: epoch` the rate changes at the start of each epoch only. At step t
+    of warm-up W the factor is start + (1 - start)·t/W; the cosine runs from 1 at the end of the
+    warm-up towards `end_factor` at the end of training.
+    """
+    step = progress.step
+    if recipe.schedule_interval == "epoch":
+        step -= step % progress.steps_per_epoch
+    warmup = round(recipe.warmup_epochs * progress.steps_per_epoch)
+    if step < warmup:
+        return recipe.warmup_start_factor + (1 - recipe.warmup_start_factor) * step / warmup
+    if recipe.schedule == "constant":
+        return 1.0
+    done = (step - warmup) / max(1, progress.total_steps - warmup)
+    return recipe.end_factor + (1 - recipe.end_factor) * (1 + math.cos(math.pi * done)) / 2
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, progress: Progress) -> None:
+    """Write this step's rate into every group whose rate is not constant."""
+    factor = learning_rate_factor(recipe, progress)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * (1.0 if group["constant"] else factor)
+
+
+def trainable_parameters(module: nn.Module) -> int:
+    """Number of trainable scalars."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -1,0 +1,314 @@
+"""What the store, a plan and the registries look like, in words and tables for the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from vtbench.benchmark import packs, registry
+from vtbench.benchmark.console import bytes_text, duration_text
+from vtbench.benchmark.errors import RegistryError, UsageError
+from vtbench.benchmark.registry import Registry
+from vtbench.benchmark.rows import CONTROLS, all_names
+from vtbench.benchmark.settings import load_profile, profile_names
+from vtbench.benchmark.staleness import DataFingerprint, data_fingerprint, stale
+from vtbench.methods import PRESETS
+from vtbench.results import render
+from vtbench.results.tables import RowSpec, Table, TaskColumns, groups, table_one
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+    from vtbench.benchmark.plan import RunPlan
+    from vtbench.benchmark.session import Session
+    from vtbench.results.record import Record
+    from vtbench.results.selection import GroupKey
+    from vtbench.results.store import Store
+
+
+# ------------------------------------------------------------------------------------ plans
+
+
+def plan_lines(
+    session: Session, plan: RunPlan, records: Sequence[Record], *, jobs_too: bool = False
+) -> list[str]:
+    """What would run, what is there, what is stale, and what it will cost."""
+    workers, pack = session.workers, session.pack
+    source = f"{pack.source} data {pack.name}, sensor {session.sensor}"
+    cost = session.estimate(plan, records)
+    missing = plan.missing
+    basis = "from earlier runs here" if cost.measured else "a rough guess"
+    lines = [
+        f"Profile {session.profile.name} ({session.profile.settings.title}) on {source}",
+        _cell_line(session, plan, records),
+        _work_line(missing),
+        f"On {workers.device}: {workers.jobs} at a time, {workers.threads} thread(s) each. "
+        f"About {duration_text(cost.seconds)} ({basis}) and {bytes_text(cost.bytes)} of disk.",
+    ]
+    if jobs_too:
+        lines += [f"  {job.title}: {', '.join(cell.task for cell in job.cells)}" for job in missing]
+    return lines
+
+
+def _cell_line(session: Session, plan: RunPlan, records: Sequence[Record]) -> str:
+    planned = {cell.id for cell in plan.cells}
+    same = [
+        r
+        for r in records
+        if r.id not in planned
+        and (r.data["pack"], r.profile, r.sensor)
+        == (session.pack.name, session.profile.name, session.sensor)
+    ]
+    asked = {(str(job.row.spec), job.seed, c.task) for job in plan.jobs for c in job.cells}
+    outdated = sum((r.method, r.seed, r.task) in asked for r in same)
+    again = f", {len(plan.failed)} failed before and are tried again" if plan.failed else ""
+    old = f"; {outdated} stale results stay aside" if outdated else ""
+    left = len(plan.cells) - len(plan.done)
+    return f"{len(plan.cells)} cells: {len(plan.done)} cached, {left} to do{again}{old}"
+
+
+def _work_line(missing: Sequence[Any]) -> str:
+    routes = Counter(job.row.route for job in missing)
+    probes = sum(len(job.cells) for job in missing if job.row.route != "supervised")
+    return (
+        f"To do: {routes['pretrain']} pre-trainings, {routes['supervised']} supervised trainings, "
+        f"{probes} probes"
+    )
+
+
+# ------------------------------------------------------------------------------------ tables
+
+
+def rendered_table(
+    store: Store,
+    *,
+    profile: str | None,
+    pack: str | None,
+    sensor: str | None,
+    form: Literal["text", "markdown", "csv"],
+    width: int,
+    published: bool = False,
+    per_axis: bool = False,
+    include_stale: bool = False,
+    selection: Session | None = None,
+) -> str:
+    """Table I of one group of the store's records: the one asked for, or the newest.
+
+    With `selection`, rows and tasks are those of a run. Raises UsageError where no group fits.
+    """
+    found = groups(store.records())
+    key = _choose(found, profile=profile, pack=pack, sensor=sensor)
+    records = found[key]
+    old = stale(records, registry.methods(), registry.tasks(), _data_of(key, selection))
+    table = table_one(
+        records,
+        rows=_rows(records, selection),
+        tasks=_tasks(records, selection),
+        stale=frozenset(old),
+        published=published,
+        per_axis=per_axis,
+        include_stale=include_stale,
+    )
+    others = "".join(
+        f"\nAlso in this store: profile {other.profile} on {other.pack}, sensor {other.sensor}."
+        for other in found
+        if other != key and selection is None and form == "text"
+    )
+    return _render(table, form, width) + others
+
+
+def _render(table: Table, form: str, width: int) -> str:
+    if form == "markdown":
+        return render.to_markdown(table)
+    return render.to_csv(table) if form == "csv" else render.text(table, width)
+
+
+def _choose(
+    found: dict[GroupKey, list[Record]],
+    *,
+    profile: str | None,
+    pack: str | None,
+    sensor: str | None,
+) -> GroupKey:
+    fitting = [
+        key
+        for key in found
+        if (profile is None or key.profile == profile)
+        and (pack is None or key.pack == Path(pack).name)
+        and (sensor is None or key.sensor == sensor)
+    ]
+    if fitting:
+        return max(fitting, key=lambda key: _latest(found[key]))
+    if not found:
+        raise UsageError("This store holds no results yet; fill it with `bench run`.")
+    there = "; ".join(f"--profile {k.profile!r} --data {k.pack} --sensor {k.sensor}" for k in found)
+    raise UsageError(f"This store holds no such results; it has: {there}.")
+
+
+def _latest(records: Sequence[Record]) -> str:
+    return max(str(record.provenance.get("finished", "")) for record in records)
+
+
+def _data_of(key: GroupKey, selection: Session | None) -> DataFingerprint | None:
+    """Today's data fingerprints, where the pack of the records can be found."""
+    if selection is not None:
+        return data_fingerprint(selection.source.folder)
+    known = registry.datasets()
+    name, *overrides = key.profile.split(", ")
+    if key.pack not in known or name not in profile_names():
+        return None
+    source = packs.locate(key.pack, load_profile(name, overrides).settings, known)
+    return data_fingerprint(source.folder) if source.ready else None
+
+
+def _rows(records: Sequence[Record], selection: Session | None) -> list[RowSpec]:
+    """The rows of a run, or all rows of the records, in the order of `--methods all`."""
+    if selection is not None:
+        return [RowSpec(str(row.spec), row.title, row.role) for row in selection.rows]
+    order = [PRESETS[n][0] if n in PRESETS else n for n in all_names(registry.methods())]
+    rows = {r.method: RowSpec(r.method, r.method_title, r.role) for r in records}
+    return sorted(rows.values(), key=lambda row: _rank(order, row.spec))
+
+
+def _rank(order: Sequence[str], spec: str) -> tuple[float, str]:
+    """A spec with settings follows its method."""
+    name = spec if spec in order else spec.partition(":")[0]
+    return (order.index(name) if name in order else len(order), spec)
+
+
+def _tasks(records: Sequence[Record], selection: Session | None) -> list[TaskColumns]:
+    titles = {record.task: record.task_title for record in records}
+    order = [*registry.tasks()]
+    names = selection.tasks if selection is not None else sorted(
+        titles, key=lambda name: _rank(order, name)
+    )  # fmt: skip
+    return [TaskColumns(name, titles.get(name, name)) for name in names]
+
+
+# ------------------------------------------------------------------------------------ status
+
+
+def overview(store: Store) -> RichTable:
+    """The store in numbers, a line for each group of results."""
+    from rich.table import Table as RichTable
+
+    table = RichTable(title=f"{store.root}", title_justify="left")
+    for name in ("pack", "source", "profile", "sensor"):
+        table.add_column(name, overflow="fold")
+    for name in ("rows", "tasks", "seeds", "done", "failed", "stale"):
+        table.add_column(name, justify="right")
+    for key, records in groups(store.records()).items():
+        old = stale(records, registry.methods(), registry.tasks(), _data_of(key, None))
+        fresh = [record for record in records if record.id not in old]
+        counts = Counter(record.status for record in fresh)
+        kinds = [len({getattr(r, name) for r in records}) for name in ("method", "task", "seed")]
+        numbers = [*kinds, counts["done"], counts["failed"], len(old)]
+        table.add_row(*key, *map(str, numbers))
+    table.caption = "\n".join(_in_progress(store) + _failures(store) + _damaged(store))
+    table.caption_justify = "left"
+    return table
+
+
+def _in_progress(store: Store) -> list[str]:
+    folders = (store.root / "encoders").glob("*/checkpoint.pt")
+    count = sum(1 for _ in folders)
+    return [f"{count} trainings have begun and will be continued by `bench run`."] if count else []
+
+
+def _failures(store: Store) -> list[str]:
+    return [
+        f"failed: {r.method_title} on {r.task}, seed {r.seed}: {r.error}"
+        for r in store.records()
+        if r.status == "failed"
+    ]
+
+
+def _damaged(store: Store) -> list[str]:
+    return [f"set aside: {path} ({reason})" for path, reason in store.damaged()]
+
+
+# ------------------------------------------------------------------------------------ lists
+
+
+def listing(kind: Literal["methods", "tasks", "datasets", "profiles"]) -> RichTable:
+    """The names of a kind, with what is declared about each; nothing listed is imported."""
+    from rich.table import Table as RichTable
+
+    table = RichTable()
+    headers, rows = {
+        "methods": _method_rows,
+        "tasks": _task_rows,
+        "datasets": _dataset_rows,
+        "profiles": _profile_rows,
+    }[kind]()
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+def _method_rows() -> Rows:
+    known = registry.methods()
+    rows = []
+    for name in known:
+        about = _declared(known, name)
+        terms = ", ".join(f"{term}={weight:g}" for term, weight in about.get("terms", {}).items())
+        text = (str(about.get(key, "")) for key in ("title", "family", "year", "citation"))
+        rows.append((name, *text, terms, str(about.get("notes", "")), _owner(known, name)))
+    for name, (spec, title) in PRESETS.items():
+        rows.append((name, title, "control", "", "", spec, "", registry.BUILTIN_OWNER))
+    for name, row in CONTROLS.items():
+        rows.append((name, row.title, row.role, "", "", "", "", registry.BUILTIN_OWNER))
+    headers = ("name", "title", "family", "year", "citation", "terms", "notes", "from")
+    return headers, rows
+
+
+def _task_rows() -> Rows:
+    known = registry.tasks()
+    rows = []
+    for name in known:
+        about = _declared(known, name)
+        units = ", ".join(f"{axis} ({unit})" for axis, unit in about.get("units", {}).items())
+        rows.append((name, str(about.get("title", "")), str(about.get("kind", "")), units,
+                     _owner(known, name)))  # fmt: skip
+    return ("name", "title", "kind", "targets", "from"), rows
+
+
+def _dataset_rows() -> Rows:
+    known = registry.datasets()
+    rows = []
+    for name in known:
+        about = _declared(known, name)
+        lists = (", ".join(about.get(key, ())) for key in ("sensors", "tasks"))
+        title, source = (str(about.get(key, "")) for key in ("title", "source"))
+        rows.append((name, title, source, *lists, _owner(known, name)))
+    return ("name", "title", "source", "sensors", "tasks", "from"), rows
+
+
+def _profile_rows() -> Rows:
+    rows = []
+    for name in profile_names():
+        settings = load_profile(name).settings
+        encoder, train = settings.encoder, settings.pretrain
+        rows.append(
+            (name, settings.title, f"{encoder.image_size} px", str(encoder.width),
+             f"{train.epochs} x batch {train.batch_size}", str(settings.seeds))
+        )  # fmt: skip
+    return ("name", "title", "images", "width", "pre-training", "seeds"), rows
+
+
+def _declared(known: Registry, name: str) -> dict[str, Any]:
+    try:
+        return known.declarations(name)
+    except RegistryError as error:
+        return {"title": str(error)}
+
+
+def _owner(known: Registry, name: str) -> str:
+    return " and ".join(known.entries[name].owners)

@@ -1,0 +1,95 @@
+"""From `--data NAME` or `--data FOLDER` to an open pack; simulated packs are made on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vtbench.benchmark import fingerprint
+from vtbench.benchmark.environment import cache_root
+from vtbench.benchmark.errors import UsageError, suggestion
+from vtbench.benchmark.registry import Registry
+from vtbench.benchmark.settings import Settings
+
+if TYPE_CHECKING:
+    from vtbench.tasks.data.pack import Pack
+
+DEFAULT = "vitactip-sim"
+
+
+@dataclass(frozen=True)
+class PackSource:
+    """Where a pack is, or will be, and what it offers."""
+
+    name: str
+    folder: Path
+    tasks: tuple[str, ...]
+    made_on_demand: bool
+
+    @property
+    def ready(self) -> bool:
+        return (self.folder / "pack.yaml").exists()
+
+
+def locate(data: str, settings: Settings, registry: Registry) -> PackSource:
+    """The pack of a registered name or of a folder.
+
+    Raises UsageError where neither exists, DataError where the folder's pack is unreadable.
+    """
+    if data in registry:
+        declared = registry.declarations(data)
+        folder = cache_root() / "packs" / _folder_name(data, settings, registry)
+        return PackSource(data, folder, tuple(declared["tasks"]), made_on_demand=True)
+    folder = Path(data)
+    if not (folder / "pack.yaml").exists():
+        raise UsageError(
+            f"--data {data!r} is neither a data set{suggestion(data, registry)}; nor a folder "
+            "with a pack.yaml; make one with `bench data import`."
+        )
+    from vtbench.tasks.data.pack import Pack
+
+    pack = Pack.open(folder)
+    return PackSource(pack.name, folder.resolve(), tuple(pack.tasks), made_on_demand=False)
+
+
+def _folder_name(name: str, settings: Settings, registry: Registry) -> str:
+    """Size in words and a hash of all that decides the pixels, so that nothing is ever reused
+    under other settings or another simulator."""
+    key = fingerprint.of_values(
+        settings.identity("data"),
+        fingerprint.of_code([registry.entry(name).module], ["vtbench.tasks"]),
+    )
+    return f"{name}-{settings.data.stored_size}px-{key[:8]}"
+
+
+def simulated_images(settings: Settings, tasks: tuple[str, ...]) -> int:
+    """How many images a pack made on demand will hold."""
+    return sum(settings.data.simulated_counts.get(task, 0) for task in tasks)
+
+
+def ensure(
+    source: PackSource,
+    settings: Settings,
+    registry: Registry,
+    progress: Callable[[int, int], None] | None = None,
+) -> Pack:
+    """Open the pack, making it first where it is made on demand and not there yet."""
+    from filelock import FileLock
+
+    from vtbench.tasks.data.pack import Pack
+
+    if source.made_on_demand and not source.ready:
+        source.folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{source.folder}.lock"):  # another runner may be making it just now
+            if not source.ready:
+                maker: Any = registry[source.name]()
+                maker.prepare(
+                    source.folder,
+                    size=settings.data.stored_size,
+                    counts=settings.data.simulated_counts,
+                    seed=settings.data.simulation_seed,
+                    progress=progress,
+                )
+    return Pack.open(source.folder)

@@ -1,0 +1,125 @@
+"""What the user selects, as rows of the tables: methods, presets, controls and the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from vtbench.benchmark.errors import RegistryError, UnknownName, UsageError, suggestion
+from vtbench.benchmark.registry import Registry
+from vtbench.benchmark.spec import Spec, split_list
+from vtbench.methods import PRESETS
+
+Role = Literal["method", "control", "reference"]
+Route = Literal["pretrain", "untrained", "pixels", "supervised"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its identity, its name in tables, and how its features come about.
+
+    `error` says why the row cannot run; its cells are then recorded as failed.
+    """
+
+    spec: Spec
+    title: str
+    role: Role
+    route: Route
+    error: str | None = None
+
+
+#: What the paper lacks: the rows that say what a number is worth.
+CONTROLS = {
+    "supervised": Row(Spec("supervised"), "Supervised", "reference", "supervised"),
+    "random_init": Row(Spec("random_init"), "Random init", "control", "untrained"),
+    "raw_pixels": Row(Spec("raw_pixels"), "Raw pixels + linear", "control", "pixels"),
+}
+
+
+def all_names(registry: Registry) -> list[str]:
+    """Every row name, in the order of the tables."""
+    return [*registry, *PRESETS, *CONTROLS]
+
+
+def select_rows(texts: Sequence[str], registry: Registry) -> list[Row]:
+    """The rows of `all`, names and specs, without repeats.
+
+    Raises UnknownName, UsageError (a setting that the method lacks). A plugin that cannot be
+    imported gives a row with an error.
+    """
+    names = split_list(list(texts))
+    if not names:
+        raise UsageError("No method is selected; use --methods all or see `bench list methods`.")
+    wanted = [n for name in names for n in (all_names(registry) if name == "all" else [name])]
+    rows = [_row(text, registry) for text in wanted]
+    return list({str(row.spec): row for row in rows}.values())
+
+
+def _row(text: str, registry: Registry) -> Row:
+    spec = Spec.parse(text)
+    if spec.name in CONTROLS:
+        if spec.settings:
+            raise UsageError(f"{spec.name} has no settings; write just {spec.name}.")
+        return CONTROLS[spec.name]
+    if spec.name in PRESETS:
+        return _preset(spec, registry)
+    if spec.name not in registry:
+        raise UnknownName("method", spec.name, all_names(registry))
+    return _method(spec, registry)
+
+
+def _preset(spec: Spec, registry: Registry) -> Row:
+    text, title = PRESETS[spec.name]
+    base = Spec.parse(text)
+    if not spec.settings:
+        return Row(base, title, "control", "pretrain")
+    merged = dict(base.settings) | dict(spec.settings)
+    return _method(Spec.of(base.name, **merged), registry)
+
+
+def _method(spec: Spec, registry: Registry) -> Row:
+    for base, title in PRESETS.values():
+        if spec == Spec.parse(base):
+            return Row(spec, title, "control", "pretrain")
+    try:
+        declared = registry.declarations(spec.name)
+        title = str(declared.get("title", spec.name))
+        if spec.settings:
+            spec = _checked(spec, registry)
+        else:
+            registry.entry(spec.name)
+    except RegistryError as error:
+        return Row(spec, spec.name, "method", "pretrain", error=str(error))
+    settings = ", ".join(f"{key}={value}" for key, value in spec.settings)
+    return Row(spec, f"{title} ({settings})" if settings else title, "method", "pretrain")
+
+
+def _checked(spec: Spec, registry: Registry) -> Spec:
+    """The spec in its shortest form, once its settings are known to exist and to fit."""
+    from vtbench.benchmark.assemble import resolve, without_defaults
+    from vtbench.benchmark.settings import Pretrain
+
+    cls = registry[spec.name]
+    resolve(cls, spec, Pretrain(epochs=1, batch_size=2))
+    return without_defaults(cls, spec)
+
+
+def select_tasks(texts: Sequence[str], offered: Sequence[str], registry: Registry) -> list[str]:
+    """Task names of a selection that a pack offers; `all` is everything it offers.
+
+    Raises UnknownName for a name that nobody knows, UsageError for a task without data here.
+    """
+    names = split_list(list(texts))
+    if not names:
+        raise UsageError("No task is selected; use --tasks all or see `bench list tasks`.")
+    chosen: list[str] = []
+    for name in names:
+        if name != "all" and name not in offered:
+            if name in registry:
+                raise UsageError(
+                    f"This data has no labels for the task {name!r}{suggestion('', offered)}."
+                )
+            raise UnknownName("task", name, {*offered, *registry})
+        chosen += offered if name == "all" else [name]
+    return list(dict.fromkeys(chosen))

@@ -1,0 +1,414 @@
+"""Executes one job: pretrain -> encode -> probe -> record.
+
+A job runs in a worker process and touches nothing but the store. Whatever goes wrong inside it
+becomes failed records with the reason; only a stop asked for by the user, or a store that cannot
+be written, ends the run.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from vtbench.benchmark import assemble, checkpoint, encode, registry
+from vtbench.benchmark.environment import clock, provenance, supports_bf16
+from vtbench.benchmark.errors import Interrupted, VTBenchError, user_errors
+from vtbench.benchmark.identity import settings_of
+from vtbench.benchmark.plan import Cell, Job
+from vtbench.benchmark.pretrain import Plan as TrainingPlan
+from vtbench.benchmark.pretrain import pretrain
+from vtbench.benchmark.seeding import derive
+from vtbench.benchmark.settings import Profile
+from vtbench.methods.recipe import Augmentation
+from vtbench.methods.views import make_views, whole_images
+from vtbench.results.errors import StoreBusy, StoreError
+from vtbench.results.record import MetricFacts, Record
+from vtbench.results.store import Store
+from vtbench.tasks.data.pack import Pack
+from vtbench.tasks.probe import ProbeProtocol, ProbeResult, fit_probe
+from vtbench.tasks.resolve import resolve_task
+from vtbench.tasks.supervised import SupervisedProtocol, fit_supervised
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vtbench.tasks.base import Task
+    from vtbench.tasks.data.pack import Dataset
+
+#: (stage, done, total, numbers to show)
+Report = Callable[[str, int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a job runs and what it reads and writes; can be sent to another process."""
+
+    store: Path
+    pack: Path
+    profile: Profile
+    device: str
+
+    @property
+    def precision(self) -> str:
+        wanted = self.profile.settings.pretrain.precision
+        if wanted != "auto":
+            return wanted
+        return "bf16" if supports_bf16(self.device) else "32"
+
+
+def execute(
+    job: Job, site: Site, report: Report, should_stop: Callable[[], bool]
+) -> dict[str, str]:
+    """Run a job's cells; returns {cell id: "done" or the reason of its failure}.
+
+    Waits for another runner that works on the same encoder, and leaves alone what it finished.
+    Raises Interrupted and StoreError.
+    """
+    store = Store.open(site.store)
+    report("waiting", 0, 0, {})
+    with _claimed(store, job.id, should_stop):
+        ready = {cell.id for cell in job.cells if _is_done(store, cell.id)}
+        left = job.only({cell.id for cell in job.cells} - ready)
+        outcome = dict.fromkeys(ready, "done")
+        if left is not None:
+            outcome |= _Run(left, site, store, report, should_stop).outcome()
+    return outcome
+
+
+class _claimed:  # noqa: N801 - used as a statement
+    """Hold a job's claim; while another process holds it, wait but keep listening for a stop."""
+
+    def __init__(self, store: Store, key: str, should_stop: Callable[[], bool]) -> None:
+        self.store, self.key, self.should_stop = store, key, should_stop
+
+    def __enter__(self) -> None:
+        while True:
+            if self.should_stop():
+                raise Interrupted("Stopped.")
+            claim = self.store.claim(self.key, wait=0.5)
+            try:
+                claim.__enter__()
+            except StoreBusy:
+                continue
+            self.claim = claim
+            return
+
+    def __exit__(self, *error: object) -> None:
+        self.claim.__exit__(*error)
+
+
+def _is_done(store: Store, identity: str) -> bool:
+    record = store.get(identity)
+    return record is not None and record.status == "done"
+
+
+class _Run:
+    """One job in progress."""
+
+    def __init__(
+        self,
+        job: Job,
+        site: Site,
+        store: Store,
+        report: Report,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.job, self.site, self.store = job, site, store
+        self.report, self.should_stop = report, should_stop
+        self.profile, self.settings = site.profile, site.profile.settings
+        self.pack = open_pack(site.pack)
+        self.tasks = registry.tasks()
+        self.training: dict[str, Any] | None = None
+
+    def outcome(self) -> dict[str, str]:
+        """Find every cell's number, or the reason why there is none, and store it."""
+        try:
+            if self.job.row.error:
+                raise VTBenchError(self.job.row.error)
+            if self.job.row.route == "pretrain":
+                self._pretrain()
+        except _ENDS_THE_RUN:
+            raise
+        except Exception as error:
+            return {cell.id: self._fail(cell, error) for cell in self.job.cells}
+        return {cell.id: self._cell(cell) for cell in self.job.cells}
+
+    def _cell(self, cell: Cell) -> str:
+        if self.should_stop():
+            raise Interrupted("Stopped.")
+        started = clock()
+        try:
+            task, dataset = self._task(cell.task)
+            self.report(f"probe {cell.task}", 0, 0, {})
+            result = self._answer(task, dataset)
+            targets = task.targets(dataset)[result.test_indices]
+            self._store(cell, task, dataset, result, targets, clock() - started)
+        except _ENDS_THE_RUN:
+            raise
+        except Exception as error:
+            return self._fail(cell, error)
+        return "done"
+
+    # ---------------------------------------------------------------- training
+
+    def _pretrain(self) -> None:
+        folder = self.store.encoder_dir(self.job.id)
+        self.training = checkpoint.load_summary(folder)
+        if self.training is not None:
+            return
+        row, seed = self.job.row, self.job.seed
+        cls = registry.methods()[row.spec.name]
+        method, recipe = assemble.build_method(cls, row.spec, self.settings, seed=seed)
+        pool = self.pack.pretraining_pool(self.job.sensor)
+        self.training = pretrain(
+            method,
+            recipe,
+            encode.pool_images(pool, self.settings.data.stored_size),
+            folder,
+            TrainingPlan(
+                identity=self.job.id,
+                epochs=self.settings.pretrain.epochs,
+                batch_size=self.settings.pretrain.batch_size,
+                image_size=self.settings.encoder.image_size,
+                seed=seed,
+                device=self.site.device,
+                precision=self.site.precision,
+                report=lambda done, total, info: self.report("pretrain", done, total, info),
+                should_stop=self.should_stop,
+            ),
+        )
+
+    @cached_property
+    def _encoder(self) -> torch.nn.Module:
+        """The job's encoder: with its trained weights, or untrained for the random control."""
+        encoder = assemble.build_encoder(self.settings, seed=self.job.seed)
+        if self.job.row.route == "pretrain":
+            checkpoint.load_encoder(self.store.encoder_dir(self.job.id), encoder)
+        return encoder
+
+    # ---------------------------------------------------------------- answers
+
+    def _task(self, name: str) -> tuple[Task, Dataset]:
+        declaration = self.pack.tasks[name]
+        dataset = self.pack.dataset(declaration.dataset, self.job.sensor)
+        task_class = self.tasks[name] if name in self.tasks else None
+        return resolve_task(name, declaration, dataset.info, task_class), dataset
+
+    def _answer(self, task: Task, dataset: Dataset) -> ProbeResult:
+        if self.job.row.route == "supervised":
+            return self._supervised(task, dataset)
+        values = self.settings.probe.model_dump(exclude={"pixel_size"})
+        return fit_probe(
+            self._features(dataset),
+            task,
+            task.targets(dataset),
+            dataset.splits,
+            protocol=ProbeProtocol(**values),
+            seed=derive(self.job.seed, "probe", task.name),
+            device=self.site.device,
+        )
+
+    def _features(self, dataset: Dataset) -> np.ndarray:
+        """Features of all images of a data set, from the cache where they are there."""
+        name = f"{dataset.name}-{dataset.fingerprint[:8]}"
+        path = self.store.features_path(self.job.id, name, self.job.sensor)
+        cached = self.store.read_array(path)
+        if cached is not None and len(cached) == len(dataset.images):
+            return cached
+        self.report(f"encode {dataset.name}", 0, 0, {})
+        images = encode.stored_images(dataset, self.settings.data.stored_size)
+        if self.job.row.route == "pixels":
+            size = self.settings.probe.pixel_size
+            return encode.pixel_features(images, pixel_size=size, device=self.site.device)
+        size = self.settings.encoder.image_size
+        features = encode.encoder_features(
+            self._encoder, images, image_size=size, device=self.site.device
+        )
+        self.store.write_array(path, features)
+        return features
+
+    def _supervised(self, task: Task, dataset: Dataset) -> ProbeResult:
+        size, seed = self.settings.encoder.image_size, self.job.seed
+        return fit_supervised(
+            lambda: _Embedding(assemble.build_encoder(self.settings, seed=seed)),
+            encode.stored_images(dataset, self.settings.data.stored_size),
+            lambda batch, generator: _supervised_input(batch, generator, size),
+            task,
+            task.targets(dataset),
+            dataset.splits,
+            protocol=SupervisedProtocol(**self.settings.supervised.model_dump()),
+            seed=derive(seed, "supervised", task.name),
+            device=self.site.device,
+            precision=self.site.precision,
+            progress=self._supervised_progress,
+        )
+
+    def _supervised_progress(self, done: int, total: int, info: dict[str, float]) -> None:
+        self.report("train", done, total, info)
+        if self.should_stop():
+            raise Interrupted("Stopped.")
+
+    # ---------------------------------------------------------------- records
+
+    def _store(
+        self,
+        cell: Cell,
+        task: Task,
+        dataset: Dataset,
+        result: ProbeResult,
+        targets: np.ndarray,
+        seconds: float,
+    ) -> None:
+        path = self.store.predictions_path(cell.id)
+        self.store.write_array(path, result.predictions)
+        self.store.write_array(path.with_name(f"{path.stem}.targets.npy"), targets)
+        training = dict(self.training) if self.training else None
+        spent = training.pop("seconds") if training else None
+        where = provenance(device=self.site.device, seconds=seconds)
+        self.store.write(
+            self._record(
+                cell,
+                task_title=task.title,
+                task_kind=task.kind,
+                status="done",
+                scores=result.scores,
+                val_scores=result.val_scores,
+                metrics=tuple(_facts(metric) for metric in task.metrics),
+                data=_data_facts(self.pack, dataset),
+                training=training,
+                predictions=str(path.relative_to(self.store.root)),
+                notes=_notes(training, result.best_epoch),
+                provenance=where | {"training_seconds": spent, "precision": self.site.precision},
+            )
+        )
+
+    def _fail(self, cell: Cell, error: Exception) -> str:
+        """Record why a cell has no number, and return the reason."""
+        reason = explain(error)
+        declaration = self.pack.tasks[cell.task]
+        dataset = self.pack.dataset(declaration.dataset, self.job.sensor)
+        trace = "".join(traceback.format_exception(error))
+        where = provenance(device=self.site.device, seconds=0.0)
+        self.store.write(
+            self._record(
+                cell,
+                task_title=declaration.title or cell.task,
+                task_kind="classification" if declaration.label else "regression",
+                status="failed",
+                error=reason,
+                scores={},
+                metrics=self._metrics(cell.task),
+                data=_data_facts(self.pack, dataset),
+                provenance=where | {"traceback": trace},
+            )
+        )
+        return reason
+
+    def _metrics(self, name: str) -> tuple[MetricFacts, ...]:
+        try:
+            return tuple(_facts(metric) for metric in self._task(name)[0].metrics)
+        except Exception:  # the task itself is what failed; the record says so
+            return ()
+
+    def _record(self, cell: Cell, **outcome: Any) -> Record:
+        row = self.job.row
+        return Record(
+            id=cell.id,
+            method=str(row.spec),
+            method_title=row.title,
+            role=row.role,
+            task=cell.task,
+            profile=self.profile.name,
+            sensor=self.job.sensor,
+            seed=self.job.seed,
+            settings=settings_of(row, self.settings),
+            code=dict(cell.code),
+            **outcome,
+        )
+
+
+_ENDS_THE_RUN = (Interrupted, StoreError, KeyboardInterrupt)
+
+
+class _Embedding(torch.nn.Module):
+    """An encoder whose forward returns only the embedding (B, D)."""
+
+    def __init__(self, encoder: torch.nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.encoder(images).embedding
+
+
+#: Labels of pose and force do not survive crops and flips, so the reference sees colour changes
+#: only: the jitter of the common pipeline.
+SUPERVISED_AUGMENTATION = Augmentation(
+    crop_area=(1.0, 1.0),
+    crop_ratio=(1.0, 1.0),
+    flip_probability=0.0,
+    gray_probability=0.0,
+    blur_probability=0.0,
+)
+
+
+def _supervised_input(batch: Tensor, generator: torch.Generator | None, size: int) -> Tensor:
+    if generator is None:
+        return whole_images(batch, size=size)
+    views = make_views(batch, (SUPERVISED_AUGMENTATION,), size=size, generator=generator)
+    return views.images[0]
+
+
+_PACKS: dict[Path, Pack] = {}
+
+
+def open_pack(path: Path) -> Pack:
+    """The pack of a folder, opened once per process."""
+    if path not in _PACKS:
+        _PACKS[path] = Pack.open(path)
+    return _PACKS[path]
+
+
+def _facts(metric: Any) -> MetricFacts:
+    return MetricFacts(**asdict(metric))
+
+
+def _data_facts(pack: Pack, dataset: Dataset) -> dict[str, Any]:
+    counts = {name: len(rows) for name, rows in dataset.splits.items()}
+    return {
+        "pack": pack.name,
+        "title": pack.title,
+        "source": pack.source,
+        "fingerprint": dataset.fingerprint,
+        "dataset": dataset.name,
+        **counts,
+    }
+
+
+def _notes(training: dict[str, Any] | None, best_epoch: int) -> tuple[str, ...]:
+    notes = [f"best validation epoch {best_epoch}"]
+    if training and training["monitor"]["collapsed"]:
+        notes.append("the encoder collapsed: its embeddings hardly differ between images")
+    return tuple(notes)
+
+
+def explain(error: Exception) -> str:
+    """One sentence on an error: its own words if it speaks to the user, advice where we know it."""
+    if isinstance(error, user_errors()):
+        return str(error)
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return (
+            "Out of memory: lower the batch size (--set pretrain.batch_size=...) "
+            "or run fewer jobs at once (--set hardware.jobs=1)."
+        )
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119
+    return f"{type(error).__name__}: {error} ({place})"

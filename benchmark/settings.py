@@ -1,0 +1,237 @@
+"""The typed configuration of a run: what a profile file may say, and nothing else.
+
+A profile is a YAML file with these fields; `--set key=value` replaces single ones. Every value
+here except those of `Hardware` is part of the identity of the results it makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vtbench.benchmark.errors import SettingsError, UnknownName, suggestion
+from vtbench.benchmark.spec import read_value
+
+PROFILES = Path(__file__).parent / "profiles"
+
+
+class Section(BaseModel):
+    """Frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """The images: at which size they are kept, and how many a simulated pack has per task."""
+
+    stored_size: int = Field(ge=32, description="pixels; larger images are resized on reading")
+    simulated_counts: dict[str, int]
+    simulation_seed: int = 0
+
+
+class Encoder(Section):
+    """ResNet-18. Width 64 with max-pool is torchvision's; `image_size` is what it is fed."""
+
+    image_size: int = Field(ge=32)
+    width: int = Field(ge=4)
+    max_pool: bool = True
+
+
+class Scale(Section):
+    """Factors by which a small profile shrinks the methods' wide parts.
+
+    head: hidden and output widths of projectors and predictors. codes: prototypes, codes and
+    queues. ema: distance of an EMA rate from 1. At 1 every method is as its authors made it.
+    """
+
+    head: float = Field(1.0, gt=0, le=1)
+    codes: float = Field(1.0, gt=0, le=1)
+    ema: float = Field(1.0, gt=0)
+
+
+class Pretrain(Section):
+    """Self-supervised training. `recipe` names one of each method's recipes.
+
+    `optimizer: method` trains each method with its own optimiser and rate; `adamw` trains all
+    of them with AdamW at `lr`, for runs too short for layer-wise scaled rates (LARS).
+    """
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    recipe: Literal["official", "sarl_authors"] = "official"
+    optimizer: Literal["method", "adamw"] = "method"
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    scale: Scale = Scale()
+
+
+class Probe(Section):
+    """One linear layer on frozen features; see `vtbench.tasks.probe.ProbeProtocol`."""
+
+    batch_size: int = Field(256, ge=1)
+    classification_epochs: int = Field(100, ge=1)
+    classification_lr: float = Field(0.02, gt=0)
+    classification_momentum: float = Field(0.9, ge=0, lt=1)
+    classification_weight_decay: float = Field(0.0, ge=0)
+    regression_epochs: int = Field(200, ge=1)
+    regression_lr: float = Field(0.01, gt=0)
+    regression_weight_decay: float = Field(0.01, ge=0)
+    regression_loss: Literal["mse", "l1"] = "mse"
+    standardize_features: bool = True
+    pixel_size: int = Field(32, ge=8, description="side of the images of the raw-pixel control")
+
+
+class Supervised(Section):
+    """The labelled reference: ResNet-18 from scratch on each task."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+
+
+class Hardware(Section):
+    """How the work is spread; changes nothing but the time it takes."""
+
+    jobs: int | Literal["auto"] = "auto"
+    threads: int | Literal["auto"] = "auto"
+    device: str = "auto"
+
+
+class Settings(Section):
+    """A whole profile."""
+
+    title: str
+    data: Data
+    encoder: Encoder
+    pretrain: Pretrain
+    probe: Probe = Probe()
+    supervised: Supervised
+    seeds: int = Field(1, ge=1)
+    hardware: Hardware = Hardware()
+
+    def identity(self, *sections: str) -> dict[str, Any]:
+        """The named sections as plain values, for hashing and for records."""
+        return {name: getattr(self, name).model_dump() for name in sections}
+
+
+class Profile(Section):
+    """Settings and the words that name them: `quick`, or `quick, pretrain.epochs=5`."""
+
+    name: str
+    settings: Settings
+
+
+def profile_names() -> list[str]:
+    """The shipped profiles, from the quickest to the paper's."""
+    return ["quick", "desk", "paper"]
+
+
+def load_profile(name: str = "quick", overrides: Iterable[str] = ()) -> Profile:
+    """A shipped profile or a YAML file of the user's, with `key=value` overrides.
+
+    Raises SettingsError (unreadable file, unknown or ill-typed key) or UnknownName.
+    """
+    values = _read(name)
+    spelled = []
+    for override in overrides:
+        path, value = _override(override)
+        _put(values, path, value)
+        if path[0] != "hardware":
+            spelled.append(f"{'.'.join(path)}={override.partition('=')[2].strip()}")
+    title = Path(name).stem if name not in profile_names() else name
+    settings = _validated(values, where=f"profile {name!r}")
+    return Profile(name=", ".join([title, *sorted(spelled)]), settings=settings)
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = PROFILES / f"{name}.yaml" if name in profile_names() else Path(name)
+    if not path.exists():
+        if path.suffix in (".yaml", ".yml"):
+            raise SettingsError(f"There is no profile file {name!r}; check the path.")
+        raise UnknownName("profile", name, profile_names())
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"The profile {name!r} cannot be read as YAML ({reason}).") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"The profile {name!r} must be a mapping of settings.")
+    base = values.pop("base", None)
+    return _merged(_read(str(base)), values) if base else values
+
+
+def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _override(text: str) -> tuple[list[str], Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise SettingsError(f"--set takes KEY=VALUE, for example pretrain.epochs=5; got {text!r}.")
+    return _full_path(key.strip()), read_value(value.strip())
+
+
+def _full_path(key: str) -> list[str]:
+    """The whole dotted path of a key; a last part that is unique may stand alone."""
+    paths = setting_paths()
+    if key in paths or key.startswith("data.simulated_counts."):
+        return key.split(".")
+    ends = [path for path in paths if path.rsplit(".", 1)[-1] == key]
+    if len(ends) == 1:
+        return ends[0].split(".")
+    if len(ends) > 1:
+        raise SettingsError(f"The setting {key!r} could be {' or '.join(ends)}; write it in full.")
+    raise SettingsError(f"There is no setting {key!r}{suggestion(key, paths)}.")
+
+
+@cache
+def setting_paths() -> tuple[str, ...]:
+    """Every dotted setting path, in the order of the sections."""
+    return tuple(_paths(Settings))
+
+
+def _paths(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _paths(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
+    *parents, last = path
+    for part in parents:
+        values = values.setdefault(part, {})
+        if not isinstance(values, dict):
+            raise SettingsError(f"{'.'.join(path)} cannot be set: {part} is not a section.")
+    values[last] = value
+
+
+def _validated(values: dict[str, Any], *, where: str) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error, where)) from None
+
+
+def _sentence(error: ValidationError, where: str) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"In {where}, there is no setting {key!r}{suggestion(key, setting_paths())}."
+    if first["type"] == "missing":
+        return f"In {where}, the setting {key!r} is missing; add it or start from `base: quick`."
+    reason = first["msg"][0].lower() + first["msg"][1:]
+    return f"In {where}, {key}={first['input']!r} does not fit: {reason}."

@@ -1,0 +1,18 @@
+"""The SSL objectives: how a representation is learnt from images without labels.
+
+`BUILTIN` is read by the same registry that reads the entry points of plugins, as text: nothing
+here imports torch, so listing the methods is instant.
+"""
+
+from __future__ import annotations
+
+BUILTIN: dict[str, str] = {
+    "sarl": "vtbench.methods.sarl:SARL",
+    "simclr": "vtbench.methods.simclr:SimCLR",
+    "byol": "vtbench.methods.byol:BYOL",
+}
+
+#: Short names for settings of a method that are rows of their own: name -> (spec, row title).
+PRESETS: dict[str, tuple[str, str]] = {
+    "sarl_global": ("sarl:sal=0:ppda=0:ram=0", "SARL, λ = 0"),
+}

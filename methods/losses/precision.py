@@ -1,0 +1,31 @@
+"""Losses are computed in float32, whatever precision the networks run in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def full_precision(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Run a loss with autocast off and its half-precision inputs cast to float32.
+
+    The first argument must be a tensor. Exponentials of scores over small temperatures, norms
+    and Kullback-Leibler divergences lose their meaning in 16 bits. float64 stays as it is.
+    """
+
+    @wraps(loss, updated=())
+    def wrapper(*args: Any, **options: Any) -> Tensor:
+        with torch.autocast(args[0].device.type, enabled=False):
+            return loss(*map(_widened, args), **options)
+
+    return wrapper
+
+
+def _widened(value: Any) -> Any:
+    """Half-precision tensors as float32, everything else unchanged."""
+    half = isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16)
+    return value.float() if half else value

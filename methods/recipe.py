@@ -1,0 +1,64 @@
+"""How a method is trained: optimiser, schedule and augmentation, as its authors chose them.
+
+A recipe is data. The training loop reads it; no method file holds an optimiser.
+Pixel quantities (blur kernel and sigma) are stated for 224-pixel views, the size all source
+papers use, and scale with the view: at 48 pixels a 23-pixel kernel covers 5 pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+REFERENCE_SIZE = 224
+REFERENCE_BATCH = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """The random operations that make one view, applied in the order of the fields.
+
+    Probabilities are per image. `jitter` strengths are torchvision's ColorJitter arguments:
+    brightness, contrast and saturation factors are drawn from [1 - s, 1 + s], the hue shift
+    from [-h, h] turns; the four are applied in random order.
+    """
+
+    crop_area: tuple[float, float] = (0.2, 1.0)
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    flip_probability: float = 0.5
+    jitter_probability: float = 0.8
+    jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.2, 0.1)
+    gray_probability: float = 0.2
+    blur_probability: float = 1.0
+    blur_kernel: int = 23
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
+    solarize_probability: float = 0.0
+    solarize_threshold: float = 0.5
+    relative_size: float = 1.0  # side of this view / side of the full view (multi-crop: 96 / 224)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Optimiser, schedule and views of one method.
+
+    `lr` is the rate at batch size 256; `lr_scaling` says how it follows the batch size:
+    linear lr·B/256, sqrt lr·√(B/256), none lr. `settings` holds fields of the method's Config
+    that differ from their defaults under this recipe (BYOL's EMA rate, for example).
+    """
+
+    optimizer: Literal["lars", "sgd", "adam", "adamw"]
+    lr: float
+    lr_scaling: Literal["linear", "sqrt", "none"] = "linear"
+    lr_norm_and_bias: float | None = None  # own base rate of 1-D parameters; None: the same
+    weight_decay: float = 0.0
+    decay_norm_and_bias: bool = False  # False: 1-D parameters get no decay and no LARS scaling
+    optimizer_momentum: float = 0.9
+    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule_interval: Literal["step", "epoch"] = "step"
+    warmup_epochs: float = 0.0
+    warmup_start_factor: float = 0.0
+    end_factor: float = 0.0  # last rate / highest rate
+    constant_lr_modules: tuple[str, ...] = ()  # children of the method that keep their first rate
+    views: tuple[Augmentation, ...] = (Augmentation(), Augmentation())
+    settings: Mapping[str, object] = field(default_factory=dict)

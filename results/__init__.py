@@ -1,0 +1,1 @@
+"""What was found: records in, tables out. Never imports torch."""

@@ -1,0 +1,171 @@
+"""The sentences below a table: what its numbers are, and what they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from textwrap import shorten
+
+from vtbench.results.cells import Column, Row, displayed, is_better, is_ranked
+from vtbench.results.record import Record
+from vtbench.results.selection import GroupKey, Runs
+
+#: The paper's data: the only ones on which our values may be held against its values.
+PAPER_PACK, PAPER_SENSOR = "vitactip", "vitactip"
+
+#: The runs of the table, by (row title, task title), in the table's order.
+RunsByTitle = Mapping[tuple[str, str], Runs]
+
+
+def all_notes(
+    group: GroupKey, columns: Sequence[Column], rows: Sequence[Row], runs: RunsByTitle
+) -> tuple[str, ...]:
+    """Every note that applies, the general ones first."""
+    found = [
+        *rank_notes(rows),
+        *seed_notes(rows),
+        *control_notes(columns, rows),
+        *published_notes(group, rows),
+        *failure_notes(runs),
+        *gap_notes(columns, rows),
+        *stale_notes(rows, runs),
+        *data_notes(runs),
+        *record_notes(runs),
+    ]
+    return tuple(found)
+
+
+def rank_notes(rows: Sequence[Row]) -> list[str]:
+    """What the marks mean."""
+    if not any(cell.rank for row in rows for cell in row.cells):
+        return []
+    return [
+        "¹ best, ² second, ³ third among the methods, by the mean as displayed; "
+        "reference and control rows are not ranked."
+    ]
+
+
+def seed_notes(rows: Sequence[Row]) -> list[str]:
+    """What the spread is, and that marks are no test."""
+    counts = {cell.n for row in rows for cell in row.cells if cell.n}
+    if not counts:
+        return []
+    if counts == {1}:
+        return ["n = 1 seed: differences are not tested."]
+    most = max(counts)
+    notes = [f"Mean ± sample standard deviation over n = {most} seeds; the marks are not a test."]
+    if len(counts) > 1:
+        notes.append(f"(n=…) after a number: fewer seeds than the {most} of other cells.")
+    return notes
+
+
+def control_notes(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
+    """Where a control beats every method: a result that the ranking alone would hide."""
+    return [
+        note
+        for row in rows
+        if row.role == "control"
+        for index, column in enumerate(columns)
+        if (note := _control_note(row, index, column, rows))
+    ]
+
+
+def _control_note(row: Row, index: int, column: Column, rows: Sequence[Row]) -> str | None:
+    cell, metric = row.cells[index], column.metric
+    methods = [other.cells[index].mean for other in rows if is_ranked(other, index)]
+    if cell.mean is None or cell.status == "stale" or not methods:
+        return None
+    own, shown = displayed(cell.mean, metric), [displayed(mean, metric) for mean in methods]
+    if not all(is_better(own, other, metric) for other in shown):
+        return None
+    best = max(shown) if metric.better == "higher" else min(shown)
+    numbers = f"{own:.{metric.decimals}f} against {best:.{metric.decimals}f}"
+    return f"{row.title} beats every method on {column.title} ({numbers})."
+
+
+def published_notes(group: GroupKey, rows: Sequence[Row]) -> list[str]:
+    """What the paper's numbers may be compared with."""
+    if not any(cell.published is not None for row in rows for cell in row.cells):
+        return []
+    note = "In brackets: the paper's Table I (arXiv 2512.01908), measured on the real ViTacTip data"
+    if group.source == "real" and (group.pack, group.sensor) == (PAPER_PACK, PAPER_SENSOR):
+        return [f"{note}; the protocols may differ."]
+    ours = "simulated" if group.source == "simulated" else "of another sensor or data set"
+    return [f"{note}; ours are {ours}: only the order of methods may be compared, not the values."]
+
+
+def failure_notes(runs: RunsByTitle) -> list[str]:
+    """Which seeds failed and why, one sentence for each method and reason."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for (row, task), found in runs.items():
+        for record in found.failed:
+            where.setdefault((row, record.error or ""), []).append(f"{task} (seed {record.seed})")
+    return [
+        f"Failed: {row} on {', '.join(places)}: {_one_line(reason)}"
+        for (row, reason), places in where.items()
+    ]
+
+
+def gap_notes(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
+    """How much of the table is not there."""
+    pairs = {(row.spec, column.task) for row in rows for column in columns}
+    present = {
+        (row.spec, column.task)
+        for row in rows
+        for column, cell in zip(columns, row.cells, strict=True)
+        if cell.status != "missing"
+    }
+    missing = len(pairs - present)
+    note = f"No result yet (–) for {missing} of {len(pairs)} pairs of method and task."
+    return [note] if missing else []
+
+
+def stale_notes(rows: Sequence[Row], runs: RunsByTitle) -> list[str]:
+    """What was left out, or let in, although code, settings or data have changed since."""
+    notes = []
+    if left_out := sum(found.left_out for found in runs.values()):
+        notes.append(
+            f"{_counted(left_out, 'stale record')} left out: code, settings or data have changed "
+            "since."
+        )
+    if any(cell.status == "stale" and cell.mean is not None for row in rows for cell in row.cells):
+        notes.append("† rests on stale results (code, settings or data have changed); not ranked.")
+    if superseded := sum(found.superseded for found in runs.values()):
+        notes.append(
+            f"{_counted(superseded, 'older record')} left out: the same cells were run again."
+        )
+    return notes
+
+
+def data_notes(runs: RunsByTitle) -> list[str]:
+    """Tasks whose records do not rest on the same files."""
+    prints: dict[str, set[str]] = {}
+    for (_, task), found in runs.items():
+        prints.setdefault(task, set()).update(r.data["fingerprint"] for r in found.done)
+    return [
+        f"Caution: the records of {task} rest on {len(found)} versions of its data."
+        for task, found in prints.items()
+        if len(found) > 1
+    ]
+
+
+def record_notes(runs: RunsByTitle) -> list[str]:
+    """What the records say of themselves, each note once, with the methods it concerns."""
+    methods: dict[str, dict[str, None]] = {}
+    for row, record in _used(runs):
+        for note in record.notes:
+            methods.setdefault(_one_line(note), {})[row] = None
+    return [f"{', '.join(rows)}: {note}" for note, rows in methods.items()]
+
+
+def _used(runs: RunsByTitle) -> Iterable[tuple[str, Record]]:
+    return ((row, record) for (row, _), found in runs.items() for record in found.done)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing} is" if number == 1 else f"{number} {thing}s are"
+
+
+def _one_line(text: str) -> str:
+    """Text of unknown origin on one line that no control character disturbs."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return shorten(printable, 300, placeholder=" …")

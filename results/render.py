@@ -1,0 +1,215 @@
+"""Tables as text for the terminal, Markdown and CSV. Nothing here prints.
+
+Every rendering names the data (REAL or SIMULATED), and can be read without colour: marks are the
+characters ¹ ² ³ and arrows say whether higher or lower is better.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from collections.abc import Iterator
+from itertools import groupby
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from vtbench.results.cells import Cell, Column, Row
+from vtbench.results.tables import Table
+
+_MARKS = {1: "¹", 2: "²", 3: "³"}
+_STYLES = {1: "bold", 2: "underline", 3: "underline"}
+_ARROWS = {"higher": "↑", "lower": "↓"}
+_EMPTY = {"missing": "–", "failed": "failed", "stale": "stale"}
+
+
+def to_rich(
+    table: Table,
+    *,
+    stacked: bool = False,
+    tight: bool = False,
+    start: int = 0,
+    stop: int | None = None,
+) -> RichTable:
+    """Columns `start` to `stop` of a table for a rich console, without caption and notes.
+
+    For narrow terminals, `stacked` sets the spread, the number of seeds and the published number
+    below the mean, and `tight` leaves one space between columns. Best is bold, second and third
+    are underlined.
+    """
+    columns = list(enumerate(table.columns))[start:stop]
+    grid = RichTable(box=box.HORIZONTALS, padding=(0, 0 if tight else 1, 0, 0), pad_edge=False)
+    grid.add_column("Method", no_wrap=True)
+    separator = "\n" if stacked else " "
+    for index, column in columns:
+        cells = [_plain(row.cells[index], column, separator) for row in table.rows]
+        grid.add_column(
+            _header(column, cells, first=_opens_task(table, index, start)),
+            justify="right",
+            no_wrap=True,
+        )
+    for row, following in zip(table.rows, [*table.rows[1:], None], strict=True):
+        grid.add_row(
+            Text(row.title),
+            *(_styled(row.cells[index], column, separator) for index, column in columns),
+            end_section=following is not None and following.role != row.role,
+        )
+    return grid
+
+
+def renderable(table: Table, width: int) -> RenderableType:
+    """The whole table for a rich console `width` characters wide: title, caption, body, notes.
+
+    What does not fit on one line is stacked, and what is still too wide is continued in further
+    blocks, so that no digit is ever cut off.
+    """
+    head = [Text(table.title, style="bold"), Text(table.facts.sentence)]
+    notes = RichTable.grid(padding=(0, 1, 0, 0))
+    for note in table.notes:
+        notes.add_row("•", Text(note))
+    return Group(*head, *_bodies(table, width), notes)
+
+
+def text(table: Table, width: int = 100) -> str:
+    """The whole table as plain text, without colour; lines end in one newline each."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, force_jupyter=False)
+    with console.capture() as capture:
+        console.print(renderable(table, width))
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+
+
+def to_markdown(table: Table) -> str:
+    """The whole table as GitHub Markdown; the best of a column is bold."""
+    header = ["Method", *(_flat_header(column) for column in table.columns)]
+    rows = [[row.title, *_markdown_cells(row, table)] for row in table.rows]
+    lines = [
+        f"**{table.title}**",
+        "",
+        table.facts.sentence,
+        "",
+        _markdown_line(header),
+        _markdown_line(["---", *("---:" for _ in table.columns)]),
+        *map(_markdown_line, rows),
+        "",
+        *(f"- {note}" for note in table.notes),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def to_csv(table: Table) -> str:
+    """The table for programs: a line per method, unrounded numbers, the data source on each line.
+
+    A column "shape_top1" (named as in the stored tables of the paper) is followed by its _sd, _n,
+    _rank and _status, and by _paper where the published number was asked for.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    published = any(cell.published is not None for row in table.rows for cell in row.cells)
+    parts = ["", "_sd", "_n", "_rank", "_status", *(["_paper"] if published else [])]
+    names = [column.name + part for column in table.columns for part in parts]
+    writer.writerow(["method", "title", "role", *names, *table.facts.group._fields])
+    for row in table.rows:
+        numbers = [value for cell in row.cells for value in _csv_values(cell)[: len(parts)]]
+        writer.writerow([row.spec, row.title, row.role, *numbers, *table.facts.group])
+    return file.getvalue()
+
+
+def _bodies(table: Table, width: int) -> Iterator[RichTable]:
+    """One table that fits, or several."""
+    for stacked, tight in ((False, False), (True, False), (True, True)):
+        whole = to_rich(table, stacked=stacked, tight=tight)
+        if _width(whole) <= width:
+            yield whole
+            return
+    start = stop = 0
+    for _, columns in groupby(table.columns, lambda column: column.task):
+        after = stop + len(list(columns))
+        if stop > start and _width(_block(table, start, after)) > width:
+            yield _block(table, start, stop)
+            start = stop
+        stop = after
+    yield _block(table, start, stop)
+
+
+def _block(table: Table, start: int, stop: int) -> RichTable:
+    return to_rich(table, stacked=True, start=start, stop=stop)
+
+
+def _width(grid: RichTable) -> int:
+    return Console(file=io.StringIO(), width=10_000).measure(grid).maximum
+
+
+def _opens_task(table: Table, index: int, start: int) -> bool:
+    return index == start or table.columns[index - 1].task != table.columns[index].task
+
+
+def _header(column: Column, cells: list[str], *, first: bool) -> Text:
+    """Task over metric over unit, as narrow as the cells below allow."""
+    width = max((len(line) for cell in cells for line in cell.split("\n")), default=0)
+    upper = textwrap.wrap(column.task_title, max(width, 7), break_long_words=False) if first else []
+    # The no-break space keeps the arrow on the line of the last word.
+    metric = f"{column.metric.label}\N{NO-BREAK SPACE}{_ARROWS[column.metric.better]}"
+    lower = textwrap.wrap(metric, max(width, 7), break_long_words=False)
+    unit = [column.metric.unit] if column.metric.unit else []
+    return Text("\n".join([*upper, *lower, *unit]).replace("\N{NO-BREAK SPACE}", " "))
+
+
+def _flat_header(column: Column) -> str:
+    unit = f" ({column.metric.unit})" if column.metric.unit else ""
+    return f"{column.title}{unit} {_ARROWS[column.metric.better]}"
+
+
+def _number(cell: Cell, column: Column) -> str:
+    """The mean as displayed, or the word that stands for it."""
+    if cell.mean is None:
+        return _EMPTY[cell.status]
+    return f"{cell.mean:.{column.metric.decimals}f}"
+
+
+def _mark(cell: Cell) -> str:
+    if cell.mean is not None and cell.status == "stale":
+        return "†"
+    return _MARKS.get(cell.rank or 0, "")
+
+
+def _details(cell: Cell, column: Column) -> list[str]:
+    """Spread, number of seeds where it is smaller than elsewhere, published number."""
+    decimals = column.metric.decimals
+    details = []
+    if cell.sd is not None:
+        details.append(f"±{cell.sd:.{decimals}f}")
+    if cell.status == "partial":
+        details.append(f"(n={cell.n})")
+    if cell.published is not None:
+        details.append(f"[{cell.published:.{decimals}f}]")
+    return details
+
+
+def _plain(cell: Cell, column: Column, separator: str) -> str:
+    """A cell as text; a number without a mark leaves its place free, so that digits align."""
+    return separator.join([f"{_number(cell, column)}{_mark(cell) or ' '}", *_details(cell, column)])
+
+
+def _styled(cell: Cell, column: Column, separator: str) -> Text:
+    styled = Text(_plain(cell, column, separator))
+    if style := _STYLES.get(cell.rank or 0):
+        styled.stylize(style, 0, len(_number(cell, column)))
+    return styled
+
+
+def _markdown_cells(row: Row, table: Table) -> Iterator[str]:
+    for cell, column in zip(row.cells, table.columns, strict=True):
+        number = _number(cell, column)
+        strong = f"**{number}**" if cell.rank == 1 else number
+        yield " ".join([f"{strong}{_mark(cell)}", *_details(cell, column)])
+
+
+def _markdown_line(cells: list[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _csv_values(cell: Cell) -> list[object]:
+    return [cell.mean, cell.sd, cell.n, cell.rank, cell.status, cell.published]

@@ -1,0 +1,195 @@
+"""The folder of finished cells: one JSON file each, arrays beside them, for many processes.
+
+    cells/<pack>--<sensor>--<method>--<task>--seed<n>--<id>.json
+    encoders/<id>/…   features/<encoder>--<dataset>--<sensor>.npy   predictions/<id>.npy
+    locks/…           set-aside/…
+
+Every file is whole or absent. A file in cells/ that is no record is moved to set-aside/, with its
+reason beside it, and never deleted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from vtbench.results.atomic import remove_abandoned, write_atomically
+from vtbench.results.errors import StoreBusy, StoreError
+from vtbench.results.folder import RecordFolder, file_name
+from vtbench.results.names import slug
+from vtbench.results.quarantine import Damage, Quarantine
+from vtbench.results.record import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_FOLDERS = ("cells", "encoders", "features", "predictions", "locks", "set-aside")
+_ELSEWHERE = "or choose another folder with --store DIR"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store whose folder is `root`; made by `Store.open`.
+
+    What writes raises `StoreError`, whose message names the folder and the fix; what was there
+    before stands then. Any number of processes may use one store at the same time.
+    """
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: str | Path, create: bool = True) -> Store:
+        """The store in `root`. With `create`, it is made if needed and must be writable.
+
+        Without `create` it must exist, and may be read-only: for looking at stored results.
+        Raises `StoreError` if `root` is a file, is missing, or cannot be written.
+        """
+        store = cls(Path(root))
+        if store.root.exists() and not store.root.is_dir():
+            raise StoreError(f"{root} is a file, not a folder: choose a folder with --store DIR")
+        if create:
+            store._make()
+        elif not store.root.exists():
+            raise StoreError(f"there is no store in {root}: choose its folder with --store DIR")
+        return store
+
+    def write(self, record: Record) -> Path:
+        """Store `record` atomically, replacing the one with the same id; returns its path."""
+        path = self.root / "cells" / file_name(record)
+        content = record.to_json().encode()
+        self.write_file(path, lambda file: file.write(content))
+        return path
+
+    def records(self) -> list[Record]:
+        """Every readable record, in the order of the file names; the rest is set aside."""
+        cells = self._cells()
+        return cells.read(cells.files())[0]
+
+    def damaged(self) -> list[Damage]:
+        """(path, reason) of all that could not be read, now or earlier, wherever it lies now."""
+        cells = self._cells()
+        found = cells.read(cells.files())[1]
+        return sorted({*found, *self._quarantine().entries()})
+
+    def get(self, identity: str) -> Record | None:
+        """The record with this id, or None."""
+        cells = self._cells()
+        ending = f"--{identity}.json"
+        records = cells.read(path for path in cells.files() if path.name.endswith(ending))[0]
+        return records[0] if records else None
+
+    @contextmanager
+    def claim(self, key: str, wait: float | None = 0.0) -> Iterator[None]:
+        """Hold `key` alone among all processes for the length of a `with` block.
+
+        Waits up to `wait` seconds (None: for ever) and raises `StoreBusy` if another process, or
+        another block of this one, still holds it. The operating system frees the claim of a
+        process that is killed.
+        """
+        from filelock import FileLock, Timeout
+
+        try:
+            locks = self.root / "locks"
+            locks.mkdir(exist_ok=True)
+            lock = FileLock(locks / f"{slug(key)}.lock", timeout=-1 if wait is None else wait)
+            lock.acquire()
+        except Timeout:
+            raise StoreBusy(f"another process is at work on {key}: let it finish first") from None
+        except OSError as error:
+            raise self._refusal(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def encoder_dir(self, identity: str) -> Path:
+        """The folder of one pre-trained encoder; it need not exist yet."""
+        return self.root / "encoders" / slug(identity)
+
+    def features_path(self, encoder_id: str, dataset: str, sensor: str) -> Path:
+        """Where the features of one data set by one encoder are kept."""
+        name = "--".join(slug(part) for part in (encoder_id, dataset, sensor))
+        return self.root / "features" / f"{name}.npy"
+
+    def predictions_path(self, identity: str) -> Path:
+        """Where the per-sample predictions of one record are kept."""
+        return self.root / "predictions" / f"{slug(identity)}.npy"
+
+    def write_array(self, path: Path, array: np.ndarray) -> None:
+        """Write `array` atomically as .npy, without pickle, to a path inside the store."""
+        from vtbench.results import arrays
+
+        with self._writing(path):
+            try:
+                arrays.save(path, array)
+            except ValueError as error:
+                raise StoreError(f"{path.name} cannot be stored: {error}") from error
+
+    def read_array(self, path: Path) -> np.ndarray | None:
+        """The array at `path`, or None if there is none; a damaged file is set aside.
+
+        Raises `StoreError` if the file is there but cannot be opened.
+        """
+        from vtbench.results import arrays
+
+        self._check_inside(path)
+        try:
+            return arrays.load(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            reason = f"{path.name}: not a whole array ({error})"
+            self._quarantine().take(path, reason, arrays.is_whole)
+            return None
+
+    def write_file(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
+        """Replace the file at `path`, inside the store, by what `write` writes: all or nothing."""
+        with self._writing(path):
+            write_atomically(path, write)
+
+    def _cells(self) -> RecordFolder:
+        return RecordFolder(self.root / "cells", self._quarantine())
+
+    def _quarantine(self) -> Quarantine:
+        return Quarantine(self.root / "set-aside")
+
+    def _make(self) -> None:
+        folders = [self.root / name for name in _FOLDERS]
+        try:
+            for folder in folders:
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._refusal(error) from error
+        for folder in folders:
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise self._refusal(PermissionError(errno.EACCES, "read-only"))
+            remove_abandoned(folder)
+
+    @contextmanager
+    def _writing(self, path: Path) -> Iterator[None]:
+        self._check_inside(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def _check_inside(self, path: Path) -> None:
+        """Refuse paths out of the store; its sub-folders may be links to a larger disk."""
+        if not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(self.root)):  # noqa: PTH100
+            raise StoreError(f"{path} is not inside the store {self.root}")
+
+    def _refusal(self, error: OSError) -> StoreError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return StoreError(f"no space is left for {self.root}: free some, {_ELSEWHERE}")
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return StoreError(f"{self.root} is read-only: change its permissions, {_ELSEWHERE}")
+        reason = error.strerror or str(error)
+        return StoreError(f"{self.root} cannot be written ({reason}): mend that, {_ELSEWHERE}")

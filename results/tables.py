@@ -1,0 +1,246 @@
+"""Table I as data: methods down, tasks across, with what has to be said about the numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from vtbench.results.cells import Cell, Column, Row, make_cell, with_published, with_ranks
+from vtbench.results.errors import ResultsError
+from vtbench.results.notes import all_notes
+from vtbench.results.paper import published as published_table
+from vtbench.results.record import MetricFacts, Record
+from vtbench.results.selection import GroupKey, Runs, groups, only_group, select
+
+__all__ = ["Cell", "Column", "GroupKey", "Row", "RowSpec", "Table", "TableFacts", "TaskColumns"]
+__all__ += ["groups", "table_one"]
+
+_ROLES = ("reference", "method", "control")
+
+
+@dataclass(frozen=True)
+class RowSpec:
+    """A row that is wanted: canonical method spec, title, and role (see `Record`)."""
+
+    spec: str
+    title: str
+    role: str
+
+    def __post_init__(self) -> None:
+        if self.role not in _ROLES:
+            raise ResultsError(f"the role of {self.spec} must be one of {', '.join(_ROLES)}")
+
+
+@dataclass(frozen=True)
+class TaskColumns:
+    """A task that is wanted; its metrics are taken from the records where none are given."""
+
+    name: str
+    title: str
+    metrics: Sequence[MetricFacts] = ()
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """On what a table rests. images: task title -> (train, val, test) counts."""
+
+    group: GroupKey
+    pack_title: str
+    seeds: tuple[int, ...]
+    images: Mapping[str, tuple[int, int, int]]
+
+    @property
+    def source(self) -> str:
+        """REAL or SIMULATED."""
+        return self.group.source.upper()
+
+    @property
+    def sentence(self) -> str:
+        """The caption: source, pack, sensor, profile, seeds and counts."""
+        pack, _, profile, sensor = self.group
+        return (
+            f"{self.source} data: {self.pack_title} ({pack}), sensor {sensor}. "
+            f"Profile {profile}. {self._seeds}. {self._images}."
+        )
+
+    @property
+    def _seeds(self) -> str:
+        if not self.seeds:
+            return "No finished seed"
+        word = "Seed" if len(self.seeds) == 1 else "Seeds"
+        return f"{word} {', '.join(map(str, self.seeds))}"
+
+    @property
+    def _images(self) -> str:
+        if not self.images:
+            return "No finished cell"
+        counts = {task: " / ".join(map(str, sizes)) for task, sizes in self.images.items()}
+        if len(set(counts.values())) == 1:
+            return f"Images (train / val / test): {next(iter(counts.values()))} for each task"
+        listed = ", ".join(f"{task} {sizes}" for task, sizes in counts.items())
+        return f"Images (train / val / test): {listed}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as data. Rows: the reference, the methods, the controls; a cell per column."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    facts: TableFacts
+
+
+def table_one(
+    records: Iterable[Record],
+    *,
+    rows: Sequence[RowSpec] | None = None,
+    tasks: Sequence[TaskColumns] | None = None,
+    stale: Set[str] = frozenset(),
+    published: bool = False,
+    per_axis: bool = False,
+    include_stale: bool = False,
+) -> Table:
+    """The paper's Table I made of `records`, which must be of one group (see `groups`).
+
+    Columns are the primary metrics of each task and its "top5"; `per_axis` adds every other
+    metric, such as the error of each target. `stale` holds the ids of records whose code,
+    settings or data have changed. `published` sets the paper's numbers beside ours. Rows and
+    tasks that are not given are those of the records, in the order of the paper's table.
+    Raises `ResultsError` for no records, mixed groups, or one metric with two units.
+    """
+    records = list(records)
+    group = only_group(records)
+    wanted = _ordered(_rows_of(records) if rows is None else rows)
+    tasks = _distinct_tasks(_tasks_of(records) if tasks is None else tasks)
+    runs = select(records, stale=stale, include_stale=include_stale)
+    known = _by_use(records, runs)
+    columns = [column for task in tasks for column in _columns(task, known, per_axis=per_axis)]
+    filled = with_ranks(_fill(wanted, columns, runs), columns)
+    if published:
+        filled = with_published(filled, columns)
+    shown = _shown_runs(wanted, tasks, runs)
+    without = [task.title for task in tasks if task.name not in {c.task for c in columns}]
+    gaps = [f"No column yet for {title}: none of its cells is finished." for title in without]
+    return Table(
+        title=f"Table I: linear probes on frozen encoders, {group.source.upper()} data",
+        columns=tuple(columns),
+        rows=tuple(filled),
+        notes=(*all_notes(group, columns, filled, shown), *gaps),
+        facts=_facts(group, records[0].data["title"], known, tasks, shown),
+    )
+
+
+def _fill(
+    wanted: Sequence[RowSpec], columns: Sequence[Column], runs: Mapping[tuple[str, str], Runs]
+) -> list[Row]:
+    def found(row: RowSpec, column: Column) -> Runs:
+        return runs.get((row.spec, column.task), Runs())
+
+    expected = max(
+        (len(found(row, column).done) for row in wanted for column in columns), default=0
+    )
+    return [
+        Row(
+            spec=row.spec,
+            title=row.title,
+            role=row.role,
+            cells=tuple(
+                make_cell(found(row, column), column.metric.name, expected=expected)
+                for column in columns
+            ),
+        )
+        for row in wanted
+    ]
+
+
+def _shown_runs(
+    wanted: Sequence[RowSpec], tasks: Sequence[TaskColumns], runs: Mapping[tuple[str, str], Runs]
+) -> dict[tuple[str, str], Runs]:
+    return {
+        (row.title, task.title): runs[row.spec, task.name]
+        for row in wanted
+        for task in tasks
+        if (row.spec, task.name) in runs
+    }
+
+
+def _ordered(rows: Sequence[RowSpec]) -> list[RowSpec]:
+    """Reference, methods, controls; rows that share a title are told apart by their specs."""
+    titles = _distinct([(row.title, row.spec) for row in rows])
+    named = [replace(row, title=title) for row, title in zip(rows, titles, strict=True)]
+    return sorted(named, key=lambda row: _ROLES.index(row.role))
+
+
+def _distinct_tasks(tasks: Sequence[TaskColumns]) -> list[TaskColumns]:
+    titles = _distinct([(task.title, task.name) for task in tasks])
+    return [replace(task, title=title) for task, title in zip(tasks, titles, strict=True)]
+
+
+def _distinct(named: Sequence[tuple[str, str]]) -> list[str]:
+    """The titles of (title, name) pairs; those that are not unique are followed by the name."""
+    uses = Counter(title for title, _ in named)
+    return [f"{title} ({name})" if uses[title] > 1 else title for title, name in named]
+
+
+def _rows_of(records: Sequence[Record]) -> list[RowSpec]:
+    order = list(published_table(1))
+    rows = {r.method: RowSpec(r.method, r.method_title, r.role) for r in records}
+    return sorted(rows.values(), key=lambda row: _position(row.spec, order))
+
+
+def _tasks_of(records: Sequence[Record]) -> list[TaskColumns]:
+    order = list(dict.fromkeys(task for task, _ in published_table(1)["sarl"]))
+    tasks = {r.task: TaskColumns(r.task, r.task_title) for r in records}
+    return sorted(tasks.values(), key=lambda task: _position(task.name, order))
+
+
+def _position(name: str, order: Sequence[str]) -> int:
+    return order.index(name) if name in order else len(order)
+
+
+def _by_use(records: Sequence[Record], runs: Mapping[tuple[str, str], Runs]) -> list[Record]:
+    """The records whose scores are used; for tasks that have none, the other finished ones."""
+    used = [record for found in runs.values() for record in found.done]
+    tasks = {record.task for record in used}
+    return [*used, *(record for record in records if record.done and record.task not in tasks)]
+
+
+def _columns(task: TaskColumns, records: Sequence[Record], *, per_axis: bool) -> list[Column]:
+    described = [record.metrics for record in records if record.task == task.name]
+    facts: dict[str, MetricFacts] = {}
+    for metric in chain(task.metrics, *described):
+        first = facts.setdefault(metric.name, metric)
+        if (first.unit, first.better) != (metric.unit, metric.better):
+            raise ResultsError(
+                f"{task.title} {metric.label} is in {first.unit} ({first.better} is better) in one "
+                f"record and in {metric.unit} ({metric.better}) in another: tabulate them apart"
+            )
+    return [
+        Column(task=task.name, task_title=task.title, metric=metric)
+        for metric in facts.values()
+        if per_axis or metric.primary or metric.name == "top5"
+    ]
+
+
+def _facts(
+    group: GroupKey,
+    pack_title: str,
+    records: Sequence[Record],
+    tasks: Sequence[TaskColumns],
+    shown: Mapping[tuple[str, str], Runs],
+) -> TableFacts:
+    counts: dict[str, tuple[int, int, int]] = {}
+    for record in records:
+        data = record.data
+        counts.setdefault(record.task, (data["train"], data["val"], data["test"]))
+    seeds = {record.seed for runs in shown.values() for record in runs.done}
+    return TableFacts(
+        group=group,
+        pack_title=pack_title,
+        seeds=tuple(sorted(seeds)),
+        images={task.title: counts[task.name] for task in tasks if task.name in counts},
+    )

@@ -1,0 +1,298 @@
+"""Making a pack from images that a laboratory already has: class folders, a CSV, TacTip data.
+
+Images are read as they are written, so nothing large is held in memory. Splits are decided once,
+by the seed, and kept in the pack.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from vtbench.tasks.data.images import ImageFile
+from vtbench.tasks.data.ingest import (
+    GROUP,
+    ImportOptions,
+    ImportReport,
+    Source,
+    ingest,
+    natural_order,
+    task_title,
+)
+from vtbench.tasks.data.labels import refuse_leak
+from vtbench.tasks.data.schema import SPLITS, Column, TaskDeclaration, declared
+from vtbench.tasks.data.table import Table, read_table
+from vtbench.tasks.errors import DataError
+
+
+def import_folder(
+    src: Path | str, out: Path | str, *, task: str = "classes", **options: Any
+) -> ImportReport:
+    """A classification pack from one folder per class with the images directly in it.
+
+    task: the name of task, dataset and label column. Splits are stratified by class; hidden
+    files are passed over. options: the fields of `ImportOptions`.
+
+    Raises DataError for fewer than two class folders, an empty one, or a bad image.
+    """
+    src = Path(src)
+    folders = [folder for folder in _visible(src) if folder.is_dir()]
+    if len(folders) < 2:
+        raise DataError(
+            f"{src}: has {len(folders)} class folders, classification needs two or more; give the "
+            "folder whose sub-folders are the classes."
+        )
+    files = [file for folder in folders for file in _class_files(folder)]
+    labels = [file.parent.name for file in files]
+    return ingest(
+        Source(
+            folder=src,
+            dataset=task,
+            files=[ImageFile(file) for file in files],
+            names=[file.relative_to(src).as_posix() for file in files],
+            columns={task: Column(classes=tuple(natural_order(labels)))},
+            labels={task: labels},
+            tasks={task: _task(task, task, label=task)},
+            stratify=labels,
+        ),
+        out,
+        ImportOptions(**options),
+    )
+
+
+def import_csv(
+    manifest: Path | str,
+    out: Path | str,
+    *,
+    images: Path | str | None = None,
+    image_column: str = "image",
+    targets: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    task: str | None = None,
+    group_column: str | None = None,
+    split_column: str | None = None,
+    **options: Any,
+) -> ImportReport:
+    """A pack from a CSV file with one row per image.
+
+    images: the folder that the names in `image_column` are relative to; the manifest's when left
+    out. targets: column of the pack -> "column of the manifest[:unit[:period]]", for one
+    regression task. labels: column of the pack -> column of the manifest, each for one
+    classification task. task: the name of the task where there is one; "targets" or the label's
+    name when left out. group_column: what must stay in one split. split_column: holds train, val
+    or test; when left out, splits follow the seed, stratified by the first label.
+    options: the fields of `ImportOptions`.
+
+    Raises DataError naming manifest and row for a missing column, a value that is not a number,
+    an image outside the folder, named twice or unreadable, or a group in two splits.
+    """
+    table = read_table(Path(manifest))
+    root = Path(manifest).parent if images is None else Path(images)
+    tasks = _tasks(dict(targets or {}), dict(labels or {}), task)
+    numbers, number_values = _number_columns(table, targets or {})
+    classes, class_values = _class_columns(table, labels or {})
+    names = _image_names(table, image_column)
+    return ingest(
+        Source(
+            folder=root,
+            dataset=next(iter(tasks.values())).dataset,
+            files=[ImageFile(root / name, table.where(row)) for row, name in enumerate(names)],
+            names=names,
+            columns=numbers | classes,
+            labels=number_values | class_values,
+            tasks=tasks,
+            stratify=next(iter(class_values.values()), None),
+            groups=_groups(table, group_column, taken=numbers | classes),
+            splits=_given_splits(table, split_column, group_column),
+        ),
+        out,
+        ImportOptions(**options),
+    )
+
+
+def import_tactip(src: Path | str, out: Path | str, **options: Any) -> ImportReport:
+    """An edge-pose pack from TacTip taps: `targets.csv` and `images/`, in src or in train and val.
+
+    The layout is that of mattclifford1/tactip-posenet-pytorch: `sensor_image` names the file,
+    `pose_2` is the lateral offset (mm), `pose_3` the depth (mm), `pose_6` the yaw (degrees,
+    periodic). A published val folder becomes the test split, and the train folder is divided by
+    the seed into train and val in the ratio of `fractions`, 70 : 15; with 5000 + 2000 taps that
+    is 4118 train, 882 val and 2000 test, so 59 : 13 : 29 of the whole. Without the two folders
+    all taps are split by `fractions`. options: the fields of `ImportOptions`; sensor is
+    "tactip" when left out.
+
+    Raises DataError naming file and row for whatever is missing or unreadable.
+    """
+    src = Path(src)
+    parts = _tactip_parts(src)
+    tables = [read_table(part / "targets.csv") for part in parts]
+    names = [_image_names(table, "sensor_image") for table in tables]
+    columns, _ = _number_columns(tables[0], _TACTIP_TARGETS)
+    values = [_number_columns(table, _TACTIP_TARGETS)[1] for table in tables]
+    files = [
+        ImageFile(part / "images" / name, table.where(row))
+        for part, table, inside in zip(parts, tables, names, strict=True)
+        for row, name in enumerate(inside)
+    ]
+    held_out = np.repeat([False, True], [len(names[0]), len(files) - len(names[0])])
+    return ingest(
+        Source(
+            folder=src,
+            dataset="edge",
+            files=files,
+            names=[file.path.relative_to(src).as_posix() for file in files],
+            columns=columns,
+            labels={name: np.concatenate([part[name] for part in values]) for name in columns},
+            tasks={"edge_pose": TaskDeclaration(dataset="edge", targets=tuple(columns))},
+            held_out=held_out if len(parts) > 1 else None,
+        ),
+        out,
+        ImportOptions(**{"sensor": "tactip", **options}),
+    )
+
+
+_TACTIP_TARGETS = {"x": "pose_2:mm", "z": "pose_3:mm", "yaw": "pose_6:deg:360"}
+
+
+def _tactip_parts(src: Path) -> list[Path]:
+    if (src / "targets.csv").is_file():
+        return [src]
+    parts = [src / "train", src / "val"]
+    for part in parts:
+        if not (part / "targets.csv").is_file():
+            raise DataError(
+                f"{part / 'targets.csv'}: is missing; give the folder that holds targets.csv and "
+                "images/, or train/ and val/ with both in each."
+            )
+    return parts
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror}); check the path.") from error
+    return (path for path in found if not path.name.startswith("."))
+
+
+def _class_files(folder: Path) -> list[Path]:
+    files = list(_visible(folder))
+    for file in files:
+        if file.is_dir():
+            raise DataError(f"{file}: is a folder; put the images directly into {folder}.")
+    if not files:
+        raise DataError(f"{folder}: has no images; add some, or remove the folder.")
+    return files
+
+
+def _tasks(
+    targets: dict[str, str], labels: dict[str, str], task: str | None
+) -> dict[str, TaskDeclaration]:
+    """One regression task over all targets and one classification task per label."""
+    both = sorted(set(targets) & set(labels))
+    if both:
+        raise DataError(f"{both[0]!r} is among targets and labels; name them differently.")
+    count = bool(targets) + len(labels)
+    if count == 0:
+        raise DataError("Nothing to learn is named; give targets={...} or labels={...}.")
+    if count > 1 and task is not None:
+        raise DataError(
+            f"{count} tasks cannot all be called {task!r}; leave the name out, or import one."
+        )
+    names = ["targets"] * bool(targets) + list(labels) if task is None else [task]
+    dataset = names[0] if count == 1 else "images"
+    asked: list[dict[str, Any]] = [{"targets": tuple(targets)}] if targets else []
+    asked += [{"label": label} for label in labels]
+    return {name: _task(name, dataset, **what) for name, what in zip(names, asked, strict=True)}
+
+
+def _task(name: str, dataset: str, **asked: Any) -> TaskDeclaration:
+    return declared(
+        TaskDeclaration, f"Task {name!r}", dataset=dataset, title=task_title(name), **asked
+    )
+
+
+def _number_columns(
+    table: Table, targets: Mapping[str, str]
+) -> tuple[dict[str, Column], dict[str, Any]]:
+    """Descriptions and float64 values (N,) for "column[:unit[:period]]"."""
+    columns: dict[str, Column] = {}
+    values: dict[str, Any] = {}
+    for name, asked in targets.items():
+        column, unit, period, *rest = (*asked.split(":"), "", "")
+        if any(rest) or (period and not _is_period(period)):
+            raise DataError(
+                f"Target {name!r}: {asked!r} is not column, column:unit or column:unit:period; "
+                "write for instance pose_6:deg:360."
+            )
+        columns[name] = Column(unit=unit, period=float(period) if period else None)
+        values[name] = table.numbers(column)
+    return columns, values
+
+
+def _class_columns(
+    table: Table, labels: Mapping[str, str]
+) -> tuple[dict[str, Column], dict[str, Any]]:
+    """Descriptions and class names (N,) of the label columns."""
+    values: dict[str, Any] = {name: table.texts(column) for name, column in labels.items()}
+    columns = {
+        name: declared(
+            Column,
+            f"{table.path}, column {labels[name]!r}",
+            classes=tuple(natural_order(values[name])),
+        )
+        for name in labels
+    }
+    return columns, values
+
+
+def _groups(
+    table: Table, group_column: str | None, *, taken: Mapping[str, Column]
+) -> list[str] | None:
+    if group_column is None:
+        return None
+    if GROUP in taken:
+        raise DataError(f"The column {GROUP!r} keeps the groups; name your label otherwise.")
+    return table.texts(group_column)
+
+
+def _is_period(text: str) -> bool:
+    try:
+        return 0 < float(text) < math.inf
+    except ValueError:
+        return False
+
+
+def _image_names(table: Table, column: str) -> list[str]:
+    """The names of the images, none of them leading out of their folder or given twice."""
+    names = table.texts(column)
+    first: dict[PurePosixPath, int] = {}
+    for row, name in enumerate(names):
+        windows, posix = PureWindowsPath(name), PurePosixPath(name)
+        if windows.anchor or posix.is_absolute() or ".." in windows.parts:
+            raise DataError(
+                f"{table.where(row)}, column {column!r}: {name!r} leads out of the image folder; "
+                "give names relative to it."
+            )
+        other = first.setdefault(posix, row)
+        if other != row:
+            raise DataError(
+                f"{table.where(row)}, column {column!r}: {name!r} is on row {table.lines[other]} "
+                "already; remove one, or it may be in two splits."
+            )
+    return names
+
+
+def _given_splits(
+    table: Table, split_column: str | None, group_column: str | None
+) -> list[str] | None:
+    if split_column is None:
+        return None
+    splits = [SPLITS[code] for code in table.codes(split_column, SPLITS, kind="split")]
+    if group_column is not None:
+        refuse_leak(table, splits, group_column)
+    return splits

@@ -1,0 +1,1 @@
+"""A simulated visuo-tactile sensor and the six labelled sets it renders."""

@@ -1,0 +1,131 @@
+"""What all labelled sets share: objects, pose, motion and appearance of a batch of presses.
+
+Units: mm, N, MPa, rad. Shapes: B samples.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from vtbench.tasks.data.schema import Column
+from vtbench.tasks.simulator.appearance import Look, draw_look, printed_part_colors, tensor
+from vtbench.tasks.simulator.contact import Contact, Press
+from vtbench.tasks.simulator.materials import HARDNESS_MODULUS
+from vtbench.tasks.simulator.objects import Printed, Surface
+from vtbench.tasks.simulator.random import Draws
+from vtbench.tasks.simulator.textures import VARIANTS, TextureAtlas, tile_index
+
+Numbers = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Which samples are meant: their random numbers and the codes (B,) of their objects."""
+
+    draws: Draws
+    codes: np.ndarray
+    atlas: TextureAtlas
+
+    @property
+    def device(self) -> torch.device:
+        """Where their fields are computed."""
+        return self.atlas.image.device
+
+    def tensor(self, values: np.ndarray) -> torch.Tensor:
+        """Drawn numbers as float32 on that device."""
+        return tensor(values, self.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A batch of presses ready to be computed and rendered."""
+
+    surface: Surface
+    press: Press
+    look: Look
+
+
+class SceneSet(ABC):
+    """One labelled set. Subclasses say what differs from a rigid object pressed near the apex.
+
+    Attributes:
+        columns: the label columns.
+        objects: number of different objects, which occur equally often.
+        shear: factor on the unlabelled motion after touch, of standard deviation 0.8 mm and 3°.
+            The published contacts have none (the move columns of the poses in
+            sirine-b/MultiDiffSense_ICRA are 0); PoseNet (Lepora, RAM 2020) collects edges with it.
+    """
+
+    name: ClassVar[str]
+    columns: ClassVar[dict[str, Column]]
+    objects: ClassVar[int] = 1
+    shear: ClassVar[float] = 0.0
+
+    @abstractmethod
+    def body(self, samples: Samples) -> Surface:
+        """The objects."""
+
+    def drawn_labels(self, samples: Samples) -> Numbers:
+        """The label columns that pose or object give, float64 or int64 codes (B,).
+
+        By default an object's code is its class.
+        """
+        return {name: samples.codes for name, column in self.columns.items() if column.classes}
+
+    def felt_labels(self, contact: Contact) -> Numbers:
+        """The label columns that only the contact gives, float64 (B,)."""
+        raise NotImplementedError(f"the labels of {self.name} do not depend on the contact")
+
+    def pose(self, samples: Samples) -> Numbers:
+        """Pose, depth and stiffness (B,): the keys of `Press` but for the motion."""
+        draws = samples.draws
+        return {
+            "x": draws.uniform("x", -3.0, 3.0),
+            "y": draws.uniform("y", -3.0, 3.0),
+            "yaw": draws.uniform("yaw", -np.pi / 2, np.pi / 2),
+            "depth": draws.uniform("depth", 0.7, 2.5),
+            "modulus": np.full(len(draws), HARDNESS_MODULUS["rigid"]),
+        }
+
+    def motion(self, samples: Samples, factor: float) -> Numbers:
+        """Motion after touch (B,): the remaining keys of `Press`."""
+        motion = factor * samples.draws.normal("motion", width=3, limit=2.0)
+        return {
+            "shear_x": 0.8 * motion[:, 0],
+            "shear_y": 0.8 * motion[:, 1],
+            "twist": np.radians(3.0) * motion[:, 2],
+        }
+
+    def colors(self, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+        """Two colours (B, 3) of each object."""
+        return printed_part_colors(samples.draws)
+
+    def surface(self, samples: Samples) -> Surface:
+        """The objects, half of them with a print that can be seen and not felt."""
+        draws = samples.draws
+        tile = tile_index(1 + draws.integer("print", 5), draws.integer("print variant", VARIANTS))
+        strength = draws.uniform("print strength", 0.2, 1.0) * (draws.uniform("printed") < 0.5)
+        return Printed(
+            body=self.body(samples),
+            atlas=samples.atlas,
+            tile=torch.from_numpy(tile).to(samples.device),
+            period=samples.tensor(draws.uniform("print period", 10.0, 24.0)),
+            strength=samples.tensor(strength),
+        )
+
+    def scene(self, samples: Samples, *, shear: float | None, copies: int) -> Scene:
+        """Everything that is needed to render the samples; `shear` None takes the set's own."""
+        motion = self.motion(samples, self.shear if shear is None else shear)
+        numbers = self.pose(samples) | motion
+        return Scene(
+            surface=self.surface(samples),
+            press=Press(**{name: samples.tensor(values) for name, values in numbers.items()}),
+            look=draw_look(
+                samples.draws, self.colors(samples), copies=copies, device=samples.device
+            ),
+        )

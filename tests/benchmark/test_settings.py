@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtbench.benchmark.errors import SettingsError, UnknownName, UsageError
+from vtbench.benchmark.settings import load_profile, profile_names
+
+
+def test_every_shipped_profile_loads() -> None:
+    for name in profile_names():
+        assert load_profile(name).name == name
+
+
+def test_the_paper_profile_is_the_papers_protocol() -> None:
+    settings = load_profile("paper").settings
+
+    assert (settings.encoder.image_size, settings.encoder.width) == (224, 64)
+    assert settings.encoder.max_pool
+    assert (settings.pretrain.epochs, settings.pretrain.batch_size) == (100, 256)
+    assert settings.pretrain.optimizer == "method"
+    assert settings.pretrain.scale.model_dump() == {"head": 1.0, "codes": 1.0, "ema": 1.0}
+    assert (settings.probe.classification_lr, settings.probe.classification_epochs) == (0.02, 100)
+    assert (settings.probe.regression_lr, settings.probe.regression_epochs) == (0.01, 200)
+    assert settings.seeds >= 3
+
+
+def test_overrides_replace_single_settings_and_are_in_the_name() -> None:
+    profile = load_profile("quick", ["pretrain.epochs=3", "width=8"])
+
+    assert profile.settings.pretrain.epochs == 3
+    assert profile.settings.encoder.width == 8
+    assert profile.name == "quick, encoder.width=8, pretrain.epochs=3"
+
+
+def test_hardware_is_no_part_of_the_name() -> None:
+    assert load_profile("quick", ["hardware.jobs=1"]).name == "quick"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("pretrain.epohcs=3", "did you mean 'pretrain.epochs'"),
+        ("epochs=3", "pretrain.epochs or supervised.epochs"),
+        ("pretrain.epochs=many", "pretrain.epochs='many' does not fit"),
+        ("pretrain.epochs=0", "greater than or equal to 1"),
+        ("pretrain.epochs", "KEY=VALUE"),
+        ("pretrain.recipe=offical", "'official' or 'sarl_authors'"),
+    ],
+)
+def test_a_wrong_override_is_explained(override: str, message: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_profile("quick", [override])
+
+    assert message in str(error.value)
+
+
+def test_a_users_file_may_start_from_a_shipped_profile(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: quick\nencoder: {width: 12}\n")
+
+    profile = load_profile(str(path))
+
+    assert profile.name == "mine"
+    assert profile.settings.encoder.width == 12
+    assert profile.settings.encoder.image_size == load_profile("quick").settings.encoder.image_size
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("encoder: {widht: 12}\nbase: quick", "no setting 'encoder.widht'; did you mean"),
+        ("title: lonely", "is missing"),
+        ("- a\n- b", "must be a mapping"),
+        ("a: [", "cannot be read as YAML"),
+        ("!!python/object/apply:os.system ['true']", "cannot be read as YAML"),
+    ],
+)
+def test_a_wrong_file_is_explained(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+
+    with pytest.raises(SettingsError) as error:
+        load_profile(str(path))
+
+    assert message in str(error.value)
+
+
+def test_unknown_profiles_get_a_suggestion() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'quick'"):
+        load_profile("quik")
+    with pytest.raises(SettingsError, match="no profile file"):
+        load_profile("nowhere.yaml")
+
+
+@given(st.text(max_size=30))
+def test_any_override_loads_or_is_a_usage_error(text: str) -> None:
+    try:
+        load_profile("quick", [text])
+    except UsageError as error:
+        assert str(error)
