@@ -13,6 +13,7 @@ from vtbench.benchmark.errors import RegistryError, UsageError
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import CONTROLS, all_names
 from vtbench.benchmark.settings import load_profile, profile_names
+from vtbench.benchmark.spec import Spec
 from vtbench.benchmark.staleness import DataFingerprint, data_fingerprint, stale
 from vtbench.methods import PRESETS
 from vtbench.results import render
@@ -167,7 +168,8 @@ def _rows(records: Sequence[Record], selection: Session | None) -> list[RowSpec]
     """The rows of a run, or all rows of the records, in the order of `--methods all`."""
     if selection is not None:
         return [RowSpec(str(row.spec), row.title, row.role) for row in selection.rows]
-    order = [PRESETS[n][0] if n in PRESETS else n for n in all_names(registry.methods())]
+    presets = {name: str(Spec.parse(spec)) for name, (spec, _) in PRESETS.items()}
+    order = [presets.get(name, name) for name in all_names(registry.methods())]
     rows = {r.method: RowSpec(r.method, r.method_title, r.role) for r in records}
     return sorted(rows.values(), key=lambda row: _rank(order, row.spec))
 

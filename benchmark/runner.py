@@ -270,8 +270,8 @@ class _Run:
         path = self.store.predictions_path(cell.id)
         self.store.write_array(path, result.predictions)
         self.store.write_array(path.with_name(f"{path.stem}.targets.npy"), targets)
-        training = dict(self.training) if self.training else None
-        spent = training.pop("seconds") if training else None
+        training = dict(self.training or {})
+        spent = training.pop("seconds", None)
         where = provenance(device=self.site.device, seconds=seconds)
         self.store.write(
             self._record(
@@ -283,9 +283,9 @@ class _Run:
                 val_scores=result.val_scores,
                 metrics=tuple(_facts(metric) for metric in task.metrics),
                 data=_data_facts(self.pack, dataset),
-                training=training,
+                training=training | {"best_epoch": result.best_epoch},
                 predictions=str(path.relative_to(self.store.root)),
-                notes=_notes(training, result.best_epoch),
+                notes=_notes(training),
                 provenance=where | {"training_seconds": spent, "precision": self.site.precision},
             )
         )
@@ -393,11 +393,10 @@ def _data_facts(pack: Pack, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _notes(training: dict[str, Any] | None, best_epoch: int) -> tuple[str, ...]:
-    notes = [f"best validation epoch {best_epoch}"]
-    if training and training["monitor"]["collapsed"]:
-        notes.append("the encoder collapsed: its embeddings hardly differ between images")
-    return tuple(notes)
+def _notes(training: dict[str, Any]) -> tuple[str, ...]:
+    if training.get("monitor", {}).get("collapsed"):
+        return ("the encoder collapsed: its embeddings hardly differ between images",)
+    return ()
 
 
 def explain(error: Exception) -> str:

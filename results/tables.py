@@ -14,8 +14,18 @@ from vtbench.results.paper import published as published_table
 from vtbench.results.record import MetricFacts, Record
 from vtbench.results.selection import GroupKey, Runs, groups, only_group, select
 
-__all__ = ["Cell", "Column", "GroupKey", "Row", "RowSpec", "Table", "TableFacts", "TaskColumns"]
-__all__ += ["groups", "table_one"]
+__all__ = [
+    "Cell",
+    "Column",
+    "GroupKey",
+    "Row",
+    "RowSpec",
+    "Table",
+    "TableFacts",
+    "TaskColumns",
+    "groups",
+    "table_one",
+]
 
 _ROLES = ("reference", "method", "control")
 

@@ -38,7 +38,9 @@ class ProbeResult:
 class BestEpoch(Generic[Weights]):
     """Keeps the weights of the epoch with the best primary score on the validation images.
 
-    Of equal scores the first is kept. An epoch with NaN or infinite predictions never is.
+    Of equal scores the last is kept: on an easy task the first epoch may already classify a
+    small validation split without error, with a head that is hardly trained. An epoch with NaN
+    or infinite predictions is never kept.
     """
 
     def __init__(self, task: Task, targets: np.ndarray) -> None:
@@ -61,7 +63,7 @@ class BestEpoch(Generic[Weights]):
             return {}
         scores = self._task.scores(predictions, self._targets)
         score = scores[self._task.primary.name]
-        if self._task.primary.improves(score, self._best):
+        if score == self._best or self._task.primary.improves(score, self._best):
             self._best, self.epoch, self.scores = score, epoch, scores
             self._weights = weights()
         return scores

@@ -6,16 +6,14 @@ by the seed, and kept in the pack.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vtbench.tasks.data.images import ImageFile
 from vtbench.tasks.data.ingest import (
-    GROUP,
     ImportOptions,
     ImportReport,
     Source,
@@ -23,9 +21,16 @@ from vtbench.tasks.data.ingest import (
     natural_order,
     task_title,
 )
-from vtbench.tasks.data.labels import refuse_leak
-from vtbench.tasks.data.schema import SPLITS, Column, TaskDeclaration, declared
-from vtbench.tasks.data.table import Table, read_table
+from vtbench.tasks.data.manifest import (
+    class_columns,
+    given_splits,
+    groups_of,
+    image_files,
+    image_names,
+    number_columns,
+)
+from vtbench.tasks.data.schema import Column, TaskDeclaration, declared
+from vtbench.tasks.data.table import read_table
 from vtbench.tasks.errors import DataError
 
 
@@ -79,35 +84,32 @@ def import_csv(
 ) -> ImportReport:
     """A pack from a CSV file with one row per image.
 
-    images: the folder that the names in `image_column` are relative to; the manifest's when left
-    out. targets: column of the pack -> "column of the manifest[:unit[:period]]", for one
-    regression task. labels: column of the pack -> column of the manifest, each for one
-    classification task. task: the name of the task where there is one; "targets" or the label's
-    name when left out. group_column: what must stay in one split. split_column: holds train, val
-    or test; when left out, splits follow the seed, stratified by the first label.
-    options: the fields of `ImportOptions`.
-
-    Raises DataError naming manifest and row for a missing column, a value that is not a number,
-    an image outside the folder, named twice or unreadable, or a group in two splits.
+    images: the folder the names in `image_column` are relative to; else the manifest's.
+    targets: name -> "manifest column[:unit[:period]]", all for one regression task.
+    labels: name -> manifest column, each for a classification task.
+    task: the name of a single task; else "targets" or the label's name.
+    group_column: what must stay in one split. split_column: train, val or test; without it,
+    splits follow the seed, stratified by the first label. options: as in `ImportOptions`.
+    Raises DataError naming manifest and row for a column, value, image or group that is wrong.
     """
     table = read_table(Path(manifest))
     root = Path(manifest).parent if images is None else Path(images)
     tasks = _tasks(dict(targets or {}), dict(labels or {}), task)
-    numbers, number_values = _number_columns(table, targets or {})
-    classes, class_values = _class_columns(table, labels or {})
-    names = _image_names(table, image_column)
+    numbers, number_values = number_columns(table, targets or {})
+    classes, class_values = class_columns(table, labels or {})
+    names = image_names(table, image_column)
     return ingest(
         Source(
             folder=root,
             dataset=next(iter(tasks.values())).dataset,
-            files=[ImageFile(root / name, table.where(row)) for row, name in enumerate(names)],
+            files=image_files(table, names, root),
             names=names,
             columns=numbers | classes,
             labels=number_values | class_values,
             tasks=tasks,
             stratify=next(iter(class_values.values()), None),
-            groups=_groups(table, group_column, taken=numbers | classes),
-            splits=_given_splits(table, split_column, group_column),
+            groups=groups_of(table, group_column, taken=numbers | classes),
+            splits=given_splits(table, split_column, group_column),
         ),
         out,
         ImportOptions(**options),
@@ -130,13 +132,13 @@ def import_tactip(src: Path | str, out: Path | str, **options: Any) -> ImportRep
     src = Path(src)
     parts = _tactip_parts(src)
     tables = [read_table(part / "targets.csv") for part in parts]
-    names = [_image_names(table, "sensor_image") for table in tables]
-    columns, _ = _number_columns(tables[0], _TACTIP_TARGETS)
-    values = [_number_columns(table, _TACTIP_TARGETS)[1] for table in tables]
+    names = [image_names(table, "sensor_image") for table in tables]
+    columns, _ = number_columns(tables[0], _TACTIP_TARGETS)
+    values = [number_columns(table, _TACTIP_TARGETS)[1] for table in tables]
     files = [
-        ImageFile(part / "images" / name, table.where(row))
+        file
         for part, table, inside in zip(parts, tables, names, strict=True)
-        for row, name in enumerate(inside)
+        for file in image_files(table, inside, part / "images")
     ]
     held_out = np.repeat([False, True], [len(names[0]), len(files) - len(names[0])])
     return ingest(
@@ -214,85 +216,3 @@ def _task(name: str, dataset: str, **asked: Any) -> TaskDeclaration:
     return declared(
         TaskDeclaration, f"Task {name!r}", dataset=dataset, title=task_title(name), **asked
     )
-
-
-def _number_columns(
-    table: Table, targets: Mapping[str, str]
-) -> tuple[dict[str, Column], dict[str, Any]]:
-    """Descriptions and float64 values (N,) for "column[:unit[:period]]"."""
-    columns: dict[str, Column] = {}
-    values: dict[str, Any] = {}
-    for name, asked in targets.items():
-        column, unit, period, *rest = (*asked.split(":"), "", "")
-        if any(rest) or (period and not _is_period(period)):
-            raise DataError(
-                f"Target {name!r}: {asked!r} is not column, column:unit or column:unit:period; "
-                "write for instance pose_6:deg:360."
-            )
-        columns[name] = Column(unit=unit, period=float(period) if period else None)
-        values[name] = table.numbers(column)
-    return columns, values
-
-
-def _class_columns(
-    table: Table, labels: Mapping[str, str]
-) -> tuple[dict[str, Column], dict[str, Any]]:
-    """Descriptions and class names (N,) of the label columns."""
-    values: dict[str, Any] = {name: table.texts(column) for name, column in labels.items()}
-    columns = {
-        name: declared(
-            Column,
-            f"{table.path}, column {labels[name]!r}",
-            classes=tuple(natural_order(values[name])),
-        )
-        for name in labels
-    }
-    return columns, values
-
-
-def _groups(
-    table: Table, group_column: str | None, *, taken: Mapping[str, Column]
-) -> list[str] | None:
-    if group_column is None:
-        return None
-    if GROUP in taken:
-        raise DataError(f"The column {GROUP!r} keeps the groups; name your label otherwise.")
-    return table.texts(group_column)
-
-
-def _is_period(text: str) -> bool:
-    try:
-        return 0 < float(text) < math.inf
-    except ValueError:
-        return False
-
-
-def _image_names(table: Table, column: str) -> list[str]:
-    """The names of the images, none of them leading out of their folder or given twice."""
-    names = table.texts(column)
-    first: dict[PurePosixPath, int] = {}
-    for row, name in enumerate(names):
-        windows, posix = PureWindowsPath(name), PurePosixPath(name)
-        if windows.anchor or posix.is_absolute() or ".." in windows.parts:
-            raise DataError(
-                f"{table.where(row)}, column {column!r}: {name!r} leads out of the image folder; "
-                "give names relative to it."
-            )
-        other = first.setdefault(posix, row)
-        if other != row:
-            raise DataError(
-                f"{table.where(row)}, column {column!r}: {name!r} is on row {table.lines[other]} "
-                "already; remove one, or it may be in two splits."
-            )
-    return names
-
-
-def _given_splits(
-    table: Table, split_column: str | None, group_column: str | None
-) -> list[str] | None:
-    if split_column is None:
-        return None
-    splits = [SPLITS[code] for code in table.codes(split_column, SPLITS, kind="split")]
-    if group_column is not None:
-        refuse_leak(table, splits, group_column)
-    return splits

@@ -163,5 +163,5 @@ def _splits(source: Source, kept: list[int], options: ImportOptions) -> Sequence
     return splits
 
 
-def _at(values: Sequence[_Value], kept: list[int]) -> list[_Value]:
+def _at(values: Sequence[_Value] | np.ndarray, kept: list[int]) -> list[_Value]:
     return [values[index] for index in kept]

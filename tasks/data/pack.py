@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -199,7 +200,7 @@ class Pack:
         self._require(sensor, self.sensors, "sensor")
         return sensor
 
-    def _require(self, name: str, known: dict[str, object] | tuple[str, ...], kind: str) -> None:
+    def _require(self, name: str, known: Collection[str], kind: str) -> None:
         if name not in known:
             raise DataError(f"{self.path}: has no {kind} {name!r}; {suggestion(name, known)}")
 

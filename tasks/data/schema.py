@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -23,7 +23,7 @@ from pydantic import (
 
 from vtbench.tasks.errors import DataError
 
-FORMAT = "vtbench-pack/1"
+FORMAT: Final = "vtbench-pack/1"
 DECLARATION_FILE = "pack.yaml"
 LABELS_FILE = "labels.csv"
 SPLITS = ("train", "val", "test")

@@ -13,8 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from vtbench.tasks.data.digest import SIDECAR_SUFFIX
 from vtbench.tasks.data.schema import DECLARATION_FILE, LABELS_FILE
 from vtbench.tasks.errors import DataError
@@ -78,8 +76,8 @@ class HashedFile:
             self._file = self._path.open("xb")
         return self
 
-    def write(self, data: bytes | np.ndarray) -> None:
-        """Append bytes, or a C-contiguous array's; raises DataError when the disk refuses."""
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes or a C-contiguous buffer; raises DataError when the disk refuses."""
         with writing(self._path):
             self._file.write(data)
         self._hash.update(data)

@@ -202,7 +202,7 @@ def _write_images(folder: Path, content: DatasetContent, sensor: str) -> str:
                 shape = chunk.shape[1:]
                 file.write(_header((content.count, *shape)))
             _check_chunk(path, chunk, shape)
-            file.write(np.ascontiguousarray(chunk))
+            file.write(np.ascontiguousarray(chunk).data)
             done += len(chunk)
     if done != content.count:
         raise DataError(

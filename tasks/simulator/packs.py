@@ -24,7 +24,7 @@ from vtbench.tasks.simulator.sets import SETS
 
 Progress = Callable[[int, int], None]
 
-_BLOCK = 512  # images made and handed over together
+_BLOCK = 256  # images made and handed over together
 _FEWEST = 7  # images of a set, so that 70 / 15 / 15 % leaves no split empty
 
 
@@ -32,12 +32,14 @@ class ViTacTipSim:
     """The pack `vitactip-sim`: what the paper asks of ViTacTip, on simulated images.
 
     copies, shear: see `Generator`; one copy and the published shear, none, unless told.
+    `sensors` and `tasks` are plain literals: `bench list` reads them without running this.
     """
 
     name = "vitactip-sim"
     title = "ViTacTip (simulated)"
     source = "simulated"
-    sensors = (VITACTIP.name,)
+    sensors = ("vitactip",)
+    tasks = ("shape", "grating", "material", "force", "contact_point", "edge_pose")
 
     def __init__(
         self,
@@ -81,7 +83,11 @@ class ViTacTipSim:
             ],
             tasks={name: _task(SETS[name]) for name in counts},
             licence="MIT",
-            citation="Simulated by vtbench after the published geometry of ViTacTip.",
+            citation=(
+                "Simulated by vtbench after the published geometry of ViTacTip; "
+                f"seed {seed}, sensor copies {self.copies}, unlabelled shear "
+                f"{'as each set has it' if self.shear is None else self.shear}."
+            ),
         )
 
 
@@ -106,6 +112,8 @@ def split_ranges(count: int) -> dict[str, tuple[int, int]]:
 
 
 def _check(counts: Mapping[str, int]) -> None:
+    if not counts:
+        raise DataError(f"No images are asked for; name at least one set of: {', '.join(SETS)}.")
     for name, count in counts.items():
         if name not in SETS:
             raise DataError(f"The simulator has no set {name!r}; it has: {', '.join(SETS)}.")

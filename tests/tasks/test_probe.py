@@ -129,14 +129,14 @@ def test_validation_targets_choose_the_epoch_but_do_not_train():
     np.testing.assert_array_equal(one.predictions, two.predictions)
 
 
-def test_of_equally_good_epochs_the_first_is_kept():
+def test_of_equally_good_epochs_the_last_is_kept():
     best = BestEpoch(LETTERS, np.array([0, 1]))
     logits = np.eye(6)
     wrong, half, right = logits[[5, 5]], logits[[0, 5]], logits[[0, 1]]
     for epoch, predictions in enumerate([wrong, half, right, half, right], start=1):
         best.offer(epoch, predictions, lambda epoch=epoch: f"weights of epoch {epoch}")
 
-    assert (best.epoch, best.weights) == (3, "weights of epoch 3")
+    assert (best.epoch, best.weights) == (5, "weights of epoch 5")
     assert best.scores["top1"] == 100.0
 
 

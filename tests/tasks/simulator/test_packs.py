@@ -1,0 +1,142 @@
+"""The simulated pack is complete, balanced and the same bytes every time."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vtbench.tasks.data.pack import Pack
+from vtbench.tasks.errors import DataError
+from vtbench.tasks.simulator.packs import ViTacTipSim, split_ranges
+from vtbench.tasks.simulator.sets import SETS
+
+COUNTS = {name: 40 for name in SETS}
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    return ViTacTipSim().prepare(
+        tmp_path_factory.mktemp("packs") / "first", size=32, counts=COUNTS, seed=1
+    )
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = [*folder.rglob("*.npy"), *folder.rglob("*.csv"), folder / "pack.yaml"]
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+    }
+
+
+def test_the_same_call_writes_the_same_bytes(pack: Pack, tmp_path: Path) -> None:
+    again = ViTacTipSim().prepare(tmp_path / "again", size=32, counts=COUNTS, seed=1)
+    found = digests(pack.path)
+
+    assert len(found) == 2 * len(SETS) + 1
+    assert digests(again.path) == found
+
+
+def test_another_seed_changes_every_file(pack: Pack, tmp_path: Path) -> None:
+    other = ViTacTipSim().prepare(tmp_path / "other", size=32, counts=COUNTS, seed=2)
+    first, second = digests(pack.path), digests(other.path)
+
+    assert first.keys() == second.keys()
+    assert all(first[name] != second[name] for name in first)
+
+
+def test_a_set_is_the_same_with_or_without_the_others(pack: Pack, tmp_path: Path) -> None:
+    alone = ViTacTipSim().prepare(tmp_path / "alone", size=32, counts={"force": 40}, seed=1)
+
+    assert list(alone.tasks) == ["force"]
+    assert alone.fingerprint("force", "vitactip") == pack.fingerprint("force", "vitactip")
+
+
+def test_the_pack_says_that_it_is_simulated(pack: Pack) -> None:
+    assert pack.name == "vitactip-sim"
+    assert pack.source == ViTacTipSim.source == "simulated"
+    assert "simulated" in pack.title.lower()
+    assert tuple(pack.sensors) == ViTacTipSim.sensors == ("vitactip",)
+
+
+def test_the_six_tasks_ask_for_the_columns_of_the_paper(pack: Pack) -> None:
+    asked = {name: task.targets or task.label for name, task in pack.tasks.items()}
+
+    assert asked == {
+        "shape": "shape",
+        "grating": "grating",
+        "material": "material",
+        "force": ("fx", "fy", "fz"),
+        "contact_point": ("x", "y"),
+        "edge_pose": ("x", "z", "yaw"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("shape", {"shape": 21}),
+        ("grating", {"grating": 7}),
+        ("material", {"material": 8, "hardness": 4, "texture": 6}),
+        ("force", {"fx": "N", "fy": "N", "fz": "N"}),
+        ("contact_point", {"x": "mm", "y": "mm"}),
+        ("edge_pose", {"x": "mm", "z": "mm", "yaw": "deg"}),
+    ],
+)
+def test_columns_have_classes_or_units(pack: Pack, name: str, facts: dict[str, object]) -> None:
+    info = pack.dataset(name).info
+
+    found = {k: len(c.classes) if c.classes else c.unit for k, c in info.items()}
+    assert found == facts
+    assert all(column.period is None for column in info.values())
+
+
+@pytest.mark.parametrize("name", list(SETS))
+def test_datasets_hold_images_labels_and_contiguous_splits(pack: Pack, name: str) -> None:
+    dataset = pack.dataset(name)
+
+    assert dataset.images.shape == (40, 32, 32, 3)
+    assert dataset.images.dtype == np.uint8
+    assert all(len(values) == 40 for values in dataset.columns.values())
+    splits = {split: indices.tolist() for split, indices in dataset.splits.items()}
+    assert splits == {
+        "train": list(range(28)),
+        "val": list(range(28, 34)),
+        "test": list(range(34, 40)),
+    }
+
+
+def test_splits_are_70_15_15_percent() -> None:
+    assert split_ranges(900) == {"train": (0, 630), "val": (630, 765), "test": (765, 900)}
+
+
+def test_progress_counts_up_to_all_images(tmp_path: Path) -> None:
+    reports: list[tuple[int, int]] = []
+    ViTacTipSim().prepare(
+        tmp_path / "pack",
+        size=32,
+        counts={"grating": 300, "force": 10},
+        seed=0,
+        progress=lambda done, total: reports.append((done, total)),
+    )
+
+    assert reports == [(256, 310), (300, 310), (310, 310)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"shapes": 40}, "no set 'shapes'; it has: shape, grating"),
+        ({"shape": 3}, "3 images of 'shape' are too few"),
+        ({}, "at least one set"),
+    ],
+)
+def test_impossible_requests_are_refused_before_anything_is_written(
+    tmp_path: Path, counts: dict[str, int], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        ViTacTipSim().prepare(tmp_path / "pack", size=32, counts=counts, seed=0)
+
+    assert not list(tmp_path.iterdir())
