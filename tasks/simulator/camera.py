@@ -1,8 +1,8 @@
 """Fisheye geometry: where each pixel looks, and where each point of the sensor is seen.
 
 Sensor frame: pupil at the origin, x to the right, y down in the image, z away from the camera,
-millimetres. Projection: equidistant fisheye, r = f · atan(ρ / z) (FEM parameters of
-piotr-blaszyk/shallow-vessel-palpation).
+millimetres. Projection: equidistant fisheye, r = f · atan(ρ / z), as that of the sensor's public
+finite-element model (`sensors.py`).
 
 Shapes: K sensor copies, S pixels per side, n points.
 """

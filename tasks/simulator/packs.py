@@ -31,7 +31,7 @@ _FEWEST = 7  # images of a set, so that 70 / 15 / 15 % leaves no split empty
 class ViTacTipSim:
     """The pack `vitactip-sim`: what the paper asks of ViTacTip, on simulated images.
 
-    copies, shear: see `Generator`; one copy and the published shear, none, unless told.
+    copies, shear: see `Generator`; one copy and each set's own shear unless told.
     `sensors` and `tasks` are plain literals: `bench list` reads them without running this.
     """
 

@@ -3,12 +3,13 @@
 Lengths are in millimetres, moduli in megapascals, colours are RGB in 0 … 1.
 Sources named below:
 
-- *FEM*: the finite-element parameters of the same laboratory's ViTacTip, public repository
-  piotr-blaszyk/shallow-vessel-palpation.
+- *FEM*: the finite-element parameters of a ViTacTip of the same laboratory, public repository
+  piotr-blaszyk/shallow-vessel-palpation-simulator-and-AI,
+  difftactile/system-params/system-params.json at 3d3645a (later commits rescale them).
 - *frames*: measured on the ten ViTacTip and eleven ViTac frames published as example data of
-  MultiDiffSense, public repository sirine-b/MultiDiffSense_ICRA.
-- *fitted*: chosen so that simulated pin displacements correlate best (0.88; 0.89 on frames held
-  out) with those of the TacTip frames in the same repository.
+  MultiDiffSense, public repository sirine-b/MultiDiffSense_ICRA, data/example at a265b82.
+- *fitted*: the constants for which pin displacements of this contact model correlate best with
+  those of ten TacTip frames of the same example data (0.88; 0.89 on frames held out).
 - *chosen*: no source; picked to look and behave plausibly.
 """
 
@@ -34,7 +35,7 @@ class Dome:
 class Elastomer:
     """What the skin does under load; see `contact.py` for the formulas."""
 
-    modulus: float = 0.25  # FEM: fitted single-material Young's modulus, MPa
+    modulus: float = 0.25  # FEM: Young's modulus of the single-material model, MPa
     poisson: float = 0.499  # FEM
     friction: float = 0.85  # FEM
     spread: tuple[float, float] = (1.8, 3.2)  # fitted: widths of the surface response

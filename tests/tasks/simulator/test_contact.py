@@ -82,8 +82,11 @@ def test_force_grows_strictly_with_depth_for_every_shape(skin: ContactModel) -> 
         [skin.press(all_shapes(), press_at(count, depth=d)).normal_force for d in depths]
     )
 
-    assert (forces[0] > 0).all()
-    assert (forces.diff(dim=0) > 0).all()
+    growth, touching = forces.diff(dim=0), forces[:-1] > 0  # a ring's hole touches later
+
+    assert (forces[-1] > 1.0).all()
+    assert (growth >= 0).all()
+    assert (growth[touching] > 0).all()
 
 
 def test_a_ball_presses_back_as_hertz_says(skin: ContactModel) -> None:
@@ -141,9 +144,9 @@ def test_normal_press_pushes_the_pins_apart_without_turning_them(generator: Gene
 def test_shear_carries_the_held_skin_along(skin: ContactModel) -> None:
     contact = skin.press(plate(1), press_at(1, x=30.0, depth=2.5, shear_x=0.2, shear_y=-0.1))
     middle = contact.fields.shape[-1] // 2
+    shift = contact.fields[0, 3:, middle - 1 : middle + 1, middle - 1 : middle + 1].mean((1, 2))
 
-    assert contact.fields[0, 3, middle, middle] == pytest.approx(0.2, rel=0.15)
-    assert contact.fields[0, 4, middle, middle] == pytest.approx(-0.1, rel=0.15)
+    assert shift.tolist() == pytest.approx([0.2, -0.1], rel=0.05)
 
 
 def test_a_mirrored_press_gives_the_mirrored_contact(skin: ContactModel) -> None:

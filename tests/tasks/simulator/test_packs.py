@@ -13,7 +13,7 @@ from vtbench.tasks.errors import DataError
 from vtbench.tasks.simulator.packs import ViTacTipSim, split_ranges
 from vtbench.tasks.simulator.sets import SETS
 
-COUNTS = {name: 40 for name in SETS}
+COUNTS = dict.fromkeys(SETS, 40)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,7 @@ def test_the_pack_says_that_it_is_simulated(pack: Pack) -> None:
     assert pack.source == ViTacTipSim.source == "simulated"
     assert "simulated" in pack.title.lower()
     assert tuple(pack.sensors) == ViTacTipSim.sensors == ("vitactip",)
+    assert tuple(pack.tasks) == ViTacTipSim.tasks == tuple(SETS)
 
 
 def test_the_six_tasks_ask_for_the_columns_of_the_paper(pack: Pack) -> None:
