@@ -3,7 +3,8 @@
 A spec's settings may name a loss term (its weight), a field of the method's Config, a field of
 its recipe, or `recipe` itself; no two of these share a name. The profile then applies its
 stated rules: `pretrain.scale` shrinks the fields marked `scaled`, `pretrain.optimizer: adamw`
-replaces the optimiser of every method, and a warm-up never exceeds a tenth of the training.
+replaces the optimiser of every method, `pretrain.views: common` its augmentation, and a warm-up
+never exceeds a tenth of the training.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from vtbench.benchmark.settings import Pretrain, Scale, Settings
 from vtbench.benchmark.spec import Spec, Value
 from vtbench.methods.base import Method, MethodConfig
 from vtbench.methods.encoder import Encoder
-from vtbench.methods.recipe import Recipe
+from vtbench.methods.recipe import Augmentation, Recipe
 
 #: A warm-up is at most this share of the training; the official 10 of 100 epochs is just that.
 LONGEST_WARMUP = 0.1
@@ -132,6 +133,8 @@ def _profiled(recipe: Recipe, pretrain: Pretrain) -> Recipe:
     recipe = replace(
         recipe, warmup_epochs=min(recipe.warmup_epochs, LONGEST_WARMUP * pretrain.epochs)
     )
+    if pretrain.views == "common":
+        recipe = replace(recipe, views=(Augmentation(), Augmentation()))
     if pretrain.optimizer == "method":
         return recipe
     return replace(

@@ -77,7 +77,7 @@ def run(
     _show_table(target, published=published, only=session)
     failed = {reason for reason in outcome.values() if reason != "done"}
     if failed:
-        raise typer.Exit(_report_failures(session, plan, outcome))
+        raise typer.Exit(_report_failures(plan, outcome))
 
 
 @app.command()
@@ -152,7 +152,7 @@ def list_(
     ],
 ) -> None:
     """The names that can be selected, and where each comes from."""
-    from vtbench.benchmark.overview import listing
+    from vtbench.benchmark.listing import listing
 
     console.print(listing(kind))
 
@@ -274,7 +274,7 @@ def _show_table(store: Store, *, published: bool, only: Session) -> None:
     )
 
 
-def _report_failures(session: Session, plan: RunPlan, outcome: dict[str, str]) -> int:
+def _report_failures(plan: RunPlan, outcome: dict[str, str]) -> int:
     """Name each failed cell and its reason; returns the exit code."""
     for job in plan.jobs:
         for cell in job.cells:

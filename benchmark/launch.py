@@ -158,7 +158,7 @@ def _in_this_process(
 def _stop_on_signal(stop: Any) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) asks for a clean stop; a second one is Python's own."""
 
-    def ask(number: int, frame: object) -> None:
+    def ask(number: int, _frame: object) -> None:
         stop.set()
         signal.signal(number, signal.default_int_handler)
 

@@ -17,7 +17,7 @@ from vtbench.methods.recipe import REFERENCE_BATCH, Recipe
 SCALINGS = {
     "linear": lambda batch: batch / REFERENCE_BATCH,
     "sqrt": lambda batch: math.sqrt(batch / REFERENCE_BATCH),
-    "none": lambda batch: 1.0,
+    "none": lambda _: 1.0,
 }
 
 

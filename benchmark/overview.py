@@ -1,4 +1,4 @@
-"""What the store, a plan and the registries look like, in words and tables for the terminal."""
+"""What the store and a plan look like, in words and tables for the terminal."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vtbench.benchmark import packs, registry
 from vtbench.benchmark.console import bytes_text, duration_text
-from vtbench.benchmark.errors import RegistryError, UsageError
-from vtbench.benchmark.registry import Registry
-from vtbench.benchmark.rows import CONTROLS, all_names
-from vtbench.benchmark.settings import load_profile, profile_names
+from vtbench.benchmark.errors import UsageError
+from vtbench.benchmark.rows import all_names
+from vtbench.benchmark.settings import card, load_profile, profile_names
 from vtbench.benchmark.spec import Spec
 from vtbench.benchmark.staleness import DataFingerprint, data_fingerprint, stale
 from vtbench.methods import PRESETS
@@ -117,7 +116,16 @@ def rendered_table(
         for other in found
         if other != key and selection is None and form == "text"
     )
-    return _render(table, form, width) + others
+    card = "" if form == "csv" else "\n" + "\n".join(_card(records))
+    return _render(table, form, width) + card + others
+
+
+def _card(records: Sequence[Record]) -> list[str]:
+    """The protocol of a group of records, from the settings that they carry."""
+    used: dict[str, Any] = {}
+    for record in records:
+        used |= record.settings
+    return [f"Protocol: {line}" for line in card(used)]
 
 
 def _render(table: Table, form: str, width: int) -> str:
@@ -229,88 +237,3 @@ def _failures(store: Store) -> list[str]:
 
 def _damaged(store: Store) -> list[str]:
     return [f"set aside: {path} ({reason})" for path, reason in store.damaged()]
-
-
-# ------------------------------------------------------------------------------------ lists
-
-
-def listing(kind: Literal["methods", "tasks", "datasets", "profiles"]) -> RichTable:
-    """The names of a kind, with what is declared about each; nothing listed is imported."""
-    from rich.table import Table as RichTable
-
-    table = RichTable()
-    headers, rows = {
-        "methods": _method_rows,
-        "tasks": _task_rows,
-        "datasets": _dataset_rows,
-        "profiles": _profile_rows,
-    }[kind]()
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
-
-
-def _method_rows() -> Rows:
-    known = registry.methods()
-    rows = []
-    for name in known:
-        about = _declared(known, name)
-        terms = ", ".join(f"{term}={weight:g}" for term, weight in about.get("terms", {}).items())
-        text = (str(about.get(key, "")) for key in ("title", "family", "year", "citation"))
-        rows.append((name, *text, terms, str(about.get("notes", "")), _owner(known, name)))
-    for name, (spec, title) in PRESETS.items():
-        rows.append((name, title, "control", "", "", spec, "", registry.BUILTIN_OWNER))
-    for name, row in CONTROLS.items():
-        rows.append((name, row.title, row.role, "", "", "", "", registry.BUILTIN_OWNER))
-    headers = ("name", "title", "family", "year", "citation", "terms", "notes", "from")
-    return headers, rows
-
-
-def _task_rows() -> Rows:
-    known = registry.tasks()
-    rows = []
-    for name in known:
-        about = _declared(known, name)
-        units = ", ".join(f"{axis} ({unit})" for axis, unit in about.get("units", {}).items())
-        rows.append((name, str(about.get("title", "")), str(about.get("kind", "")), units,
-                     _owner(known, name)))  # fmt: skip
-    return ("name", "title", "kind", "targets", "from"), rows
-
-
-def _dataset_rows() -> Rows:
-    known = registry.datasets()
-    rows = []
-    for name in known:
-        about = _declared(known, name)
-        lists = (", ".join(about.get(key, ())) for key in ("sensors", "tasks"))
-        title, source = (str(about.get(key, "")) for key in ("title", "source"))
-        rows.append((name, title, source, *lists, _owner(known, name)))
-    return ("name", "title", "source", "sensors", "tasks", "from"), rows
-
-
-def _profile_rows() -> Rows:
-    rows = []
-    for name in profile_names():
-        settings = load_profile(name).settings
-        encoder, train = settings.encoder, settings.pretrain
-        rows.append(
-            (name, settings.title, f"{encoder.image_size} px", str(encoder.width),
-             f"{train.epochs} x batch {train.batch_size}", str(settings.seeds))
-        )  # fmt: skip
-    return ("name", "title", "images", "width", "pre-training", "seeds"), rows
-
-
-def _declared(known: Registry, name: str) -> dict[str, Any]:
-    try:
-        return known.declarations(name)
-    except RegistryError as error:
-        return {"title": str(error)}
-
-
-def _owner(known: Registry, name: str) -> str:
-    return " and ".join(known.entries[name].owners)

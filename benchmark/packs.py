@@ -89,6 +89,8 @@ def ensure(
                     source.folder,
                     size=settings.data.stored_size,
                     counts=settings.data.simulated_counts,
+                    zoom=settings.data.simulated_zoom,
+                    variety=settings.data.simulated_variety,
                     seed=settings.data.simulation_seed,
                     progress=progress,
                 )

@@ -47,7 +47,7 @@ class Plan:
     seed: int
     device: str = "cpu"
     precision: str = "32"  # 32 | bf16
-    report: Report = field(default=lambda done, total, info: None)
+    report: Report = field(default=lambda *_: None)
     should_stop: Callable[[], bool] = field(default=lambda: False)
 
 
@@ -129,7 +129,7 @@ class Training:
     # ---------------------------------------------------------------- the loop
 
     def run_epoch(self) -> None:
-        """From the current step to the end of its epoch, then a monitor reading and a checkpoint."""
+        """From the current step to the end of its epoch; then monitor and checkpoint."""
         epoch = self.step // self.steps_per_epoch
         order = torch.randperm(
             len(self.images), generator=generator(self.plan.seed, "order", epoch)

@@ -65,7 +65,7 @@ class SupervisedProtocol:
         return self.lr * (1 + math.cos(math.pi * step / steps)) / 2
 
 
-def fit_supervised(  # noqa: PLR0917 - the order of fit_probe
+def fit_supervised(
     build_encoder: Callable[[], nn.Module],
     images: Tensor,
     prepare: Prepare,
@@ -81,7 +81,9 @@ def fit_supervised(  # noqa: PLR0917 - the order of fit_probe
 ) -> ProbeResult:
     """Train an encoder and a linear head on the train rows, choose the epoch on val, test once.
 
-    build_encoder: makes an untrained module from network input to embedding (B, D); images:
+    build_encoder: makes an untrained module from network input to embedding (B, D), with
+    weights that its caller has seeded; `seed` decides the head, the order of the images and the
+    augmentation. images:
     uint8 (N, H, W, 3) on any device; prepare: see `Prepare`; targets: what `task.targets`
     returns for the same N rows; splits: row indices of train, val and test; progress: told the
     epoch's mean training `loss` and its validation scores.
@@ -140,14 +142,8 @@ class _Training:
         )
 
     def build(self, build_encoder: Callable[[], nn.Module], sample: Tensor) -> None:
-        """Encoder, head of the width that the encoder gives for a sample image, optimiser.
-
-        A module's constructor draws from torch's global generator; it is seeded for the
-        encoder and put back afterwards.
-        """
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.weights.initial_seed())
-            encoder = build_encoder()
+        """Encoder, head of the width that the encoder gives for a sample image, optimiser."""
+        encoder = build_encoder()
         with torch.no_grad():
             width = encoder.eval()(self.prepare(sample, None).cpu()).shape[1]
         head = self.task.head(width, generator=self.weights)

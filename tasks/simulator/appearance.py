@@ -51,22 +51,36 @@ class Look:
 
 
 def draw_look(
-    draws: Draws, colors: tuple[np.ndarray, np.ndarray], *, copies: int, device: torch.device
+    draws: Draws,
+    colors: tuple[np.ndarray, np.ndarray],
+    *,
+    copies: int,
+    device: torch.device,
+    variety: float = 1.0,
 ) -> Look:
-    """The appearance of the samples of `draws`, whose objects have two `colors` (B, 3)."""
+    """The appearance of the samples of `draws`, whose objects have two `colors` (B, 3).
+
+    `variety` shrinks the ranges of light and haze around their centres: at 0 every press is
+    seen under the same light.
+    """
+
+    def around(column: str, low: float, high: float) -> np.ndarray:
+        centre, reach = (low + high) / 2, variety * (high - low) / 2
+        return draws.uniform(column, centre - reach, centre + reach)
+
     sign = np.where(draws.uniform("noise sign") < 0.5, -1.0, 1.0)
     cells = draws.table("illumination", ILLUMINATION_CELLS**2) * 2.0 - 1.0
     numbers = {
         "bright": colors[0],
         "dark": colors[1],
-        "gain": np.exp(0.10 * draws.normal("gain")[:, 0]),
-        "glare": draws.uniform("glare", 0.18, 0.40),
-        "haze": draws.uniform("haze", 2.2, 4.0),
-        "lamp_x": draws.uniform("lamp x", -0.10, 0.10),
-        "lamp_y": draws.uniform("lamp y", -0.10, 0.10),
-        "relief_x": draws.uniform("relief x", -0.024, 0.024),
-        "relief_y": draws.uniform("relief y", -0.024, 0.024),
-        "illumination": 0.10 * cells.reshape(-1, ILLUMINATION_CELLS, ILLUMINATION_CELLS),
+        "gain": np.exp(0.10 * variety * draws.normal("gain")[:, 0]),
+        "glare": around("glare", 0.18, 0.40),
+        "haze": around("haze", 2.2, 4.0),
+        "lamp_x": around("lamp x", -0.10, 0.10),
+        "lamp_y": around("lamp y", -0.10, 0.10),
+        "relief_x": around("relief x", -0.024, 0.024),
+        "relief_y": around("relief y", -0.024, 0.024),
+        "illumination": 0.10 * variety * cells.reshape(-1, ILLUMINATION_CELLS, ILLUMINATION_CELLS),
         "noise_scale": sign * draws.uniform("noise scale", 0.7, 2.0),
     }
     codes = {
@@ -77,10 +91,13 @@ def draw_look(
     return Look(**tensors, **{name: torch.from_numpy(v).to(device) for name, v in codes.items()})
 
 
-def printed_part_colors(draws: Draws) -> tuple[np.ndarray, np.ndarray]:
-    """Colours (B, 3) of a plastic part and of what may be printed on it."""
-    saturation = 0.30 * draws.uniform("saturation") ** 3
-    value = 0.40 + 0.55 * draws.uniform("value") ** 0.6
+def printed_part_colors(draws: Draws, variety: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (B, 3) of a plastic part and of what may be printed on it.
+
+    At `variety` 0 every part is light grey, at 1 some are dark or tinted.
+    """
+    saturation = variety * 0.30 * draws.uniform("saturation") ** 3
+    value = 0.95 - variety * 0.55 * (1.0 - draws.uniform("value") ** 0.6)
     sector = draws.uniform("hue", 0.0, 6.0)[:, None] + np.array([0.0, 4.0, 2.0])
     pure = np.clip(np.abs(sector % 6.0 - 3.0) - 1.0, 0.0, 1.0)  # hue to RGB
     light = value[:, None] * (1.0 - saturation[:, None] * (1.0 - pure))

@@ -6,6 +6,7 @@ Shapes: N samples, S pixels per side.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ class Generator:
     copies: physical copies of the sensor in play; 1 as in a single laboratory.
     shear: factor on the unlabelled motion after touch (standard deviation 0.8 mm and 3°); None
         takes each set's own.
+    variety: see `Samples`.
+    zoom: 1 shows the whole skin; 2 its central half, as images are cropped to the pins.
 
     Raises DataError for a size that the renderer cannot make.
     """
@@ -37,11 +40,16 @@ class Generator:
         sensor: Sensor = VITACTIP,
         copies: int = 1,
         shear: float | None = None,
+        variety: float = 1.0,
+        zoom: float = 1.0,
         device: torch.device | str = "cpu",
         batch: int | None = None,
     ) -> None:
-        self.renderer = Renderer(sensor, size=size, copies=copies, device=device)
-        self.seed, self.copies, self.shear = seed, copies, shear
+        dome = replace(sensor.dome, focal=sensor.dome.focal * zoom)
+        self.renderer = Renderer(
+            replace(sensor, dome=dome), size=size, copies=copies, device=device
+        )
+        self.seed, self.copies, self.shear, self.variety = seed, copies, shear, variety
         self.size = size
         self.batch = batch or _BATCH.get(torch.device(device).type, 16)
         self._atlas = TextureAtlas(device=torch.device(device))
@@ -49,7 +57,7 @@ class Generator:
     def samples(self, scenes: SceneSet, indices: np.ndarray, codes: np.ndarray) -> Samples:
         """The samples `indices` (N,) of a set, whose objects have `codes` (N,)."""
         draws = Draws(self.seed, scenes.name, indices)
-        return Samples(draws=draws, codes=codes, atlas=self._atlas)
+        return Samples(draws=draws, codes=codes, atlas=self._atlas, variety=self.variety)
 
     def scene(self, scenes: SceneSet, samples: Samples) -> Scene:
         """The presses of some samples."""

@@ -60,6 +60,8 @@ class ViTacTipSim:
         counts: Mapping[str, int],
         seed: int,
         progress: Progress | None = None,
+        zoom: float = 1.0,
+        variety: float = 1.0,
     ) -> Pack:
         """Render the sets named in `counts` with that many images each and write the pack.
 
@@ -69,7 +71,13 @@ class ViTacTipSim:
         """
         _check(counts)
         generator = Generator(
-            size=size, seed=seed, copies=self.copies, shear=self.shear, device=self.device
+            size=size,
+            seed=seed,
+            copies=self.copies,
+            shear=self.shear,
+            variety=variety,
+            zoom=zoom,
+            device=self.device,
         )
         report = _Report(progress, sum(counts.values()))
         return write_pack(
@@ -86,7 +94,8 @@ class ViTacTipSim:
             citation=(
                 "Simulated by vtbench after the published geometry of ViTacTip; "
                 f"seed {seed}, sensor copies {self.copies}, unlabelled shear "
-                f"{'as each set has it' if self.shear is None else self.shear}."
+                f"{'as each set has it' if self.shear is None else self.shear}, "
+                f"zoom {zoom:g}, variety of appearance {variety:g}."
             ),
         )
 

@@ -25,11 +25,16 @@ Numbers = dict[str, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Which samples are meant: their random numbers and the codes (B,) of their objects."""
+    """Which samples are meant: their random numbers and the codes (B,) of their objects.
+
+    variety: how much light, haze, colour and prints differ between samples, from 0 (not at all)
+    to 1 (as in `appearance`). Poses, depths and labels do not depend on it.
+    """
 
     draws: Draws
     codes: np.ndarray
     atlas: TextureAtlas
+    variety: float = 1.0
 
     @property
     def device(self) -> torch.device:
@@ -103,13 +108,13 @@ class SceneSet(ABC):
 
     def colors(self, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
         """Two colours (B, 3) of each object."""
-        return printed_part_colors(samples.draws)
+        return printed_part_colors(samples.draws, samples.variety)
 
     def surface(self, samples: Samples) -> Surface:
         """The objects, half of them with a print that can be seen and not felt."""
         draws = samples.draws
         tile = tile_index(1 + draws.integer("print", 5), draws.integer("print variant", VARIANTS))
-        strength = draws.uniform("print strength", 0.2, 1.0) * (draws.uniform("printed") < 0.5)
+        strength = draws.uniform("print strength", 0.2, 1.0) * self._printed(samples)
         return Printed(
             body=self.body(samples),
             atlas=samples.atlas,
@@ -117,6 +122,9 @@ class SceneSet(ABC):
             period=samples.tensor(draws.uniform("print period", 10.0, 24.0)),
             strength=samples.tensor(strength),
         )
+
+    def _printed(self, samples: Samples) -> np.ndarray:
+        return samples.draws.uniform("printed") < 0.5 * samples.variety
 
     def scene(self, samples: Samples, *, shear: float | None, copies: int) -> Scene:
         """Everything that is needed to render the samples; `shear` None takes the set's own."""
@@ -126,6 +134,10 @@ class SceneSet(ABC):
             surface=self.surface(samples),
             press=Press(**{name: samples.tensor(values) for name, values in numbers.items()}),
             look=draw_look(
-                samples.draws, self.colors(samples), copies=copies, device=samples.device
+                samples.draws,
+                self.colors(samples),
+                copies=copies,
+                device=samples.device,
+                variety=samples.variety,
             ),
         )

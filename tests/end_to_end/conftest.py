@@ -1,0 +1,69 @@
+"""The real command in a real process, on data and profiles small enough for a test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+BENCH = [sys.executable, "-m", "vtbench.benchmark.cli"]
+
+
+class Bench:
+    """Runs `bench` in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "COLUMNS": "160", "TERM": "dumb"}
+
+    def __call__(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*BENCH, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command in a process group of its own, still running."""
+        return subprocess.Popen(
+            [*BENCH, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def kill_when(
+        self,
+        arguments: list[str],
+        reached: Callable[[], bool],
+        number: signal.Signals = signal.SIGKILL,
+    ) -> tuple[int, str]:
+        """Start, wait until `reached`, send a signal to the parent; (exit code, output)."""
+        process = self.start(*arguments)
+        deadline = time.monotonic() + 120
+        while not reached() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=120)
+        return process.returncode, output
+
+
+@pytest.fixture
+def bench(tmp_path: Path, tiny_profile: Path, make_pack: Callable[..., object]) -> Bench:
+    """A folder with `tiny.yaml` and `pack`, and the command to run there."""
+    shutil.copy(tiny_profile, tmp_path / "tiny.yaml")
+    make_pack(tmp_path / "pack")
+    return Bench(tmp_path)

@@ -1,0 +1,158 @@
+"""One command from nothing to Table I, and again, and under every kind of interruption."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+if TYPE_CHECKING:
+    from tests.end_to_end.conftest import Bench
+
+
+RUN = ["run", "--profile", "tiny.yaml", "--data", "pack", "--tasks", "all"]
+
+
+def contents(store: Path) -> dict[str, object]:
+    """All that a store holds, less what may differ between two identical runs."""
+    found: dict[str, object] = {}
+    for path in sorted(store.rglob("*")):
+        name = str(path.relative_to(store))
+        if path.suffix == ".json" and path.parent.name == "cells":
+            found[name] = {
+                k: v for k, v in json.loads(path.read_text()).items() if k != "provenance"
+            }
+        elif path.name == "training.json":
+            found[name] = {k: v for k, v in json.loads(path.read_text()).items() if k != "seconds"}
+        elif path.suffix in (".npy", ".safetensors", ".jsonl"):
+            found[name] = path.read_bytes()
+    return found
+
+
+def records(store: Path) -> list[dict]:
+    return [json.loads(path.read_text()) for path in sorted((store / "cells").glob("*.json"))]
+
+
+def test_all_methods_and_controls_reach_table_one_and_a_second_run_has_nothing_to_do(
+    bench: Bench,
+) -> None:
+    first = bench(*RUN, "--methods", "all")
+
+    assert first.returncode == 0, first.stdout + first.stderr
+    for title in ("SARL", "SimCLR", "BYOL", "SARL, λ = 0", "Supervised", "Random init",
+                  "Raw pixels + linear"):  # fmt: skip
+        assert f" {title} " in first.stdout
+    assert "SIMULATED" in first.stdout
+    found = records(bench.folder / "runs")
+    assert len(found) == 7 * 2
+    assert {record["status"] for record in found} == {"done"}
+    for record in found:
+        predictions = np.load(bench.folder / "runs" / record["predictions"])
+        assert len(predictions) == record["data"]["test"]
+
+    before = contents(bench.folder / "runs")
+    second = bench(*RUN, "--methods", "all")
+
+    assert second.returncode == 0
+    assert "Nothing is left to do" in second.stdout
+    assert contents(bench.folder / "runs") == before
+
+
+def test_the_trained_encoder_differs_from_the_untrained_one_and_is_plain_safetensors(
+    bench: Bench,
+) -> None:
+    assert bench(*RUN, "--methods", "simclr,random_init").returncode == 0
+    weights = [load_file(path) for path in (bench.folder / "runs").rglob("encoder.safetensors")]
+
+    assert len(weights) == 1
+    assert weights[0]["conv1.weight"].shape == (8, 3, 7, 7)
+    assert weights[0]["bn1.num_batches_tracked"] > 0
+    first, second = (
+        next(r["scores"] for r in records(bench.folder / "runs")
+             if r["method"] == m and r["task"] == "bar")
+        for m in ("simclr", "random_init")
+    )  # fmt: skip
+    assert first != second
+
+
+def test_the_number_of_processes_changes_no_result(bench: Bench) -> None:
+    for jobs, methods in (("1", "byol simclr raw_pixels"), ("2", "raw_pixels simclr byol")):
+        done = bench(*RUN, "--methods", methods, "--jobs", jobs, "--store", f"store{jobs}")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    assert contents(bench.folder / "store1") == contents(bench.folder / "store2")
+
+
+KILLED = [*RUN, "--methods", "sarl,random_init", "--jobs", "2", "--set", "pretrain.epochs=3"]
+
+
+def test_a_run_killed_again_and_again_ends_as_one_never_killed(bench: Bench) -> None:
+    whole = bench(*KILLED, "--store", "whole")
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    store = bench.folder / "killed"
+
+    def log_lines(count: int) -> bool:
+        logs = list(store.glob("encoders/*/losses.jsonl"))
+        return bool(logs) and logs[0].read_text().count("\n") >= count
+
+    moments = [
+        (store / "cells").is_dir,  # before anything is computed
+        lambda: log_lines(4),  # in the first epochs
+        lambda: log_lines(9),  # near the end of the training
+        lambda: any(store.glob("features/*.npy")),  # while encoding
+        lambda: any(store.glob("cells/*.json")),  # between two records
+    ]
+    for reached in moments:
+        code, output = bench.kill_when([*KILLED, "--store", "killed"], reached)
+        assert code in (-signal.SIGKILL, 0), output
+    last = bench(*KILLED, "--store", "killed")
+
+    assert last.returncode == 0, last.stdout + last.stderr
+    assert contents(store) == contents(bench.folder / "whole")
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(bench: Bench, jobs: str) -> None:
+    command = [*KILLED[:-4], "--jobs", jobs, "--set", "pretrain.epochs=40", "--store", "stopped"]
+    store = bench.folder / "stopped"
+    code, output = bench.kill_when(
+        command, lambda: any(store.glob("encoders/*/checkpoint.pt")), signal.SIGINT
+    )
+
+    assert code == 130, output
+    assert "run the same command again to go on" in output
+    assert "Traceback" not in output
+    assert list(store.glob("encoders/*/checkpoint.pt"))
+    status = bench("status", "--store", "stopped")
+    assert "trainings have begun" in status.stdout
+
+
+def test_the_table_can_be_had_again_in_every_format(bench: Bench) -> None:
+    bench(*RUN, "--methods", "simclr,byol,raw_pixels")
+
+    text = bench("table", "--published", "--per-axis")
+    assert "MAE where" in text.stdout or "where" in text.stdout
+    assert "SIMULATED" in text.stdout
+    markdown = bench("table", "--format", "markdown")
+    assert "| SimCLR" in markdown.stdout
+    written = bench("table", "--format", "csv", "--out", "table.csv")
+    assert written.returncode == 0
+    assert "simclr" in (bench.folder / "table.csv").read_text()
+
+
+def test_a_simulated_pack_is_made_on_first_use_and_said_to_be_simulated(bench: Bench) -> None:
+    done = bench("run", "--profile", "tiny.yaml", "--methods", "random_init", "raw_pixels")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rendering 208 simulated images" in done.stdout
+    found = records(bench.folder / "runs")
+    assert {record["task"] for record in found} == {
+        "shape", "grating", "material", "force", "contact_point", "edge_pose",
+    }  # fmt: skip
+    assert {record["data"]["source"] for record in found} == {"simulated"}
+    assert bench("plan", "--profile", "tiny.yaml").returncode == 0
