@@ -141,7 +141,8 @@ class Training:
                 raise Interrupted("Stopped.")
             start = self.step % self.steps_per_epoch * self.batch_size
             self.run_step(order[start : start + self.batch_size])
-        self.flush(reading=self.monitor())
+        self.flush()
+        checkpoint.append_lines(self.folder / checkpoint.LOG, [self.monitor()])
         self.save()
 
     def run_step(self, rows: Tensor) -> None:
@@ -163,7 +164,7 @@ class Training:
 
     # ---------------------------------------------------------------- what is written
 
-    def flush(self, reading: dict[str, float] | None = None) -> None:
+    def flush(self) -> None:
         """Read the pending losses from the device, check them, log them, report them."""
         names = ["total", *(name for name in self.method.terms if self.method.wants(name))]
         rows = [
@@ -171,8 +172,7 @@ class Training:
             for step, values in self.pending
         ]
         self.pending = []
-        written = [*_checked(rows, self.method.title), *([reading] if reading else [])]
-        checkpoint.append_lines(self.folder / checkpoint.LOG, written)
+        checkpoint.append_lines(self.folder / checkpoint.LOG, _checked(rows, self.method.title))
         if rows:
             self._tell({name: rows[-1][name] for name in names})
 
