@@ -94,9 +94,11 @@ def plan(
     jobs: Jobs = None,
 ) -> None:
     """What `bench run` with the same options would do: cached, stale, to do, time and disk."""
+    from vtbench.benchmark.overview import plan_without_data
+
     session = _session(methods, tasks, profile, overrides, seeds, store, data, sensor, device, jobs)
     if not session.source.ready:
-        _show_plan_without_data(session)
+        console.print(plan_without_data(session), highlight=False)
         return
     records = _records(session.open_store(create=False)) if store.exists() else []
     _show_plan(session, session.plan(records), records, jobs_too=True)
@@ -233,39 +235,20 @@ def _show_plan(
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _show_plan_without_data(session: Session) -> None:
-    from vtbench.benchmark.packs import simulated_images
-
-    count = simulated_images(session.profile.settings, session.source.tasks)
-    cells = len(session.rows) * len(session.tasks) * session.seeds
-    console.print(
-        f"{session.source.name} is not on this machine yet: {count:,} simulated images would be "
-        f"rendered first, then all {cells} cells ({len(session.rows)} rows x "
-        f"{len(session.tasks)} tasks x {session.seeds} seeds) would run.\n"
-        "Make the data with `bench data make`, then plan again for time and disk.",
-        highlight=False,
-    )
-
-
 def _show_table(store: Store, *, published: bool, only: Session) -> None:
     from vtbench.benchmark.overview import rendered_table
 
-    console.print()
-    console.print(
-        rendered_table(
-            store,
-            profile=only.profile.name,
-            pack=only.pack.name,
-            sensor=only.sensor,
-            form="text",
-            width=console.width,
-            published=published,
-            selection=only,
-        ),
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+    text = rendered_table(
+        store,
+        profile=only.profile.name,
+        pack=only.pack.name,
+        sensor=only.sensor,
+        form="text",
+        width=console.width,
+        published=published,
+        selection=only,
     )
+    console.print("\n" + text, markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"\nStored in {store.root}. Next: `bench table --published`, `bench table --per-axis`, "
         "`bench status`.",

@@ -24,8 +24,15 @@ TRAINING_CODE = (
     "vtbench.benchmark.seeding",
 )
 ENCODING_CODE = ("vtbench.benchmark.encode", "vtbench.methods.encoder", "vtbench.methods.views")
+UNTRAINED_CODE = ("vtbench.benchmark.assemble", "vtbench.benchmark.seeding")
 PROBE_CODE = ("vtbench.tasks.probe", "vtbench.tasks.resolve")
-SUPERVISED_CODE = ("vtbench.tasks.supervised", "vtbench.benchmark.encode", "vtbench.methods.views")
+SUPERVISED_CODE = (
+    "vtbench.benchmark.encode",
+    "vtbench.benchmark.reference",
+    "vtbench.methods.encoder",
+    "vtbench.methods.views",
+    "vtbench.tasks.supervised",
+)
 #: Reading code is left out of probe hashes: what was read is hashed itself, as data.
 READING_CODE = "vtbench.tasks.data"
 
@@ -68,10 +75,10 @@ def encoder_id(
     """The name of a trained (or untrained) encoder; `pool` is the fingerprint of its images."""
     used = settings_of(row, settings)
     used.pop("probe", None)
-    code = ""
-    if row.route == "pretrain":
-        code = _code((methods.entry(row.spec.name).module, *TRAINING_CODE))
-    trained_on = {"sensor": sensor, "pool": pool} if row.route == "pretrain" else {}
+    trained = row.route == "pretrain"
+    made_by = (methods.entry(row.spec.name).module, *TRAINING_CODE) if trained else UNTRAINED_CODE
+    trained_on = {"sensor": sensor, "pool": pool} if trained else {}
+    code = _code(made_by)
     return fingerprint.of_values("encoder", str(row.spec), seed, trained_on, used, code)
 
 

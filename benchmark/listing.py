@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from vtbench.benchmark import registry
+from vtbench.benchmark.card import card
 from vtbench.benchmark.errors import RegistryError
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import CONTROLS
@@ -78,7 +79,7 @@ def _profiles() -> list[Item]:
     items: list[Item] = []
     for name in profile_names():
         settings = load_profile(name).settings
-        items.append((name, [settings.title, *settings.card()]))
+        items.append((name, [settings.title, *card(settings.model_dump())]))
     return items
 
 

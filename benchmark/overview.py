@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vtbench.benchmark import packs, registry
+from vtbench.benchmark.card import card
 from vtbench.benchmark.console import bytes_text, duration_text
 from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.rows import all_names
-from vtbench.benchmark.settings import card, load_profile, profile_names
+from vtbench.benchmark.settings import load_profile, profile_names
 from vtbench.benchmark.spec import Spec
 from vtbench.benchmark.staleness import DataFingerprint, data_fingerprint, stale
 from vtbench.methods import PRESETS
@@ -50,6 +51,18 @@ def plan_lines(
     if jobs_too:
         lines += [f"  {job.title}: {', '.join(cell.task for cell in job.cells)}" for job in missing]
     return lines
+
+
+def plan_without_data(session: Session) -> str:
+    """What can be said of a plan whose simulated data is not rendered yet."""
+    count = packs.simulated_images(session.profile.settings, session.source.tasks)
+    rows, tasks, seeds = len(session.rows), len(session.tasks), session.seeds
+    return (
+        f"{session.source.name} is not on this machine yet: {count:,} simulated images would be "
+        f"rendered first, then all {rows * tasks * seeds} cells ({rows} rows x {tasks} tasks x "
+        f"{seeds} seeds) would run.\n"
+        "Make the data with `bench data make`, then plan again for time and disk."
+    )
 
 
 def _cell_line(session: Session, plan: RunPlan, records: Sequence[Record]) -> str:

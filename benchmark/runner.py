@@ -7,10 +7,8 @@ be written, ends the run.
 
 from __future__ import annotations
 
-import os
-import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,28 +16,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from vtbench.benchmark import assemble, checkpoint, encode, registry
-from vtbench.benchmark.environment import clock, provenance, supports_bf16
-from vtbench.benchmark.errors import Interrupted, VTBenchError, user_errors
-from vtbench.benchmark.identity import settings_of
+from vtbench.benchmark import assemble, checkpoint, encode, fingerprint, registry
+from vtbench.benchmark.environment import clock, supports_bf16
+from vtbench.benchmark.errors import Interrupted, VTBenchError
 from vtbench.benchmark.plan import Cell, Job
 from vtbench.benchmark.pretrain import Plan as TrainingPlan
 from vtbench.benchmark.pretrain import pretrain
+from vtbench.benchmark.recording import Recorder, metric_facts
+from vtbench.benchmark.reference import train_reference
 from vtbench.benchmark.seeding import derive
 from vtbench.benchmark.settings import Profile
-from vtbench.methods.recipe import Augmentation
-from vtbench.methods.views import make_views, whole_images
 from vtbench.results.errors import StoreBusy, StoreError
-from vtbench.results.record import MetricFacts, Record
 from vtbench.results.store import Store
 from vtbench.tasks.data.pack import Pack
 from vtbench.tasks.probe import ProbeProtocol, ProbeResult, fit_probe
 from vtbench.tasks.resolve import resolve_task
-from vtbench.tasks.supervised import SupervisedProtocol, fit_supervised
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from vtbench.tasks.base import Task
     from vtbench.tasks.data.pack import Dataset
 
@@ -127,6 +120,7 @@ class _Run:
         self.pack = open_pack(site.pack)
         self.tasks = registry.tasks()
         self.training: dict[str, Any] | None = None
+        self.recorder = Recorder(job, site.profile, self.pack, store, site.device, site.precision)
 
     def outcome(self) -> dict[str, str]:
         """Find every cell's number, or the reason why there is none, and store it."""
@@ -148,14 +142,22 @@ class _Run:
         try:
             task, dataset = self._task(cell.task)
             self.report(f"probe {cell.task}", 0, 0, {})
-            result = self._answer(task, dataset)
-            targets = task.targets(dataset)[result.test_indices]
-            self._store(cell, task, dataset, result, targets, clock() - started)
+            result = self._answer(cell, task, dataset)
+            self.recorder.done(
+                cell, task, dataset, result, self.training or {}, seconds=clock() - started
+            )
         except _ENDS_THE_RUN:
             raise
         except Exception as error:
             return self._fail(cell, error)
         return "done"
+
+    def _fail(self, cell: Cell, error: Exception) -> str:
+        try:
+            metrics = metric_facts(self._task(cell.task)[0])
+        except Exception:  # the task itself is what failed, and its record says so
+            metrics = ()
+        return self.recorder.failed(cell, error, metrics)
 
     # ---------------------------------------------------------------- training
 
@@ -202,12 +204,12 @@ class _Run:
         task_class = self.tasks[name] if name in self.tasks else None
         return resolve_task(name, declaration, dataset.info, task_class), dataset
 
-    def _answer(self, task: Task, dataset: Dataset) -> ProbeResult:
+    def _answer(self, cell: Cell, task: Task, dataset: Dataset) -> ProbeResult:
         if self.job.row.route == "supervised":
             return self._supervised(task, dataset)
         values = self.settings.probe.model_dump(exclude={"pixel_size"})
         return fit_probe(
-            self._features(dataset),
+            self._features(cell, dataset),
             task,
             task.targets(dataset),
             dataset.splits,
@@ -216,9 +218,10 @@ class _Run:
             device=self.site.device,
         )
 
-    def _features(self, dataset: Dataset) -> np.ndarray:
+    def _features(self, cell: Cell, dataset: Dataset) -> np.ndarray:
         """Features of all images of a data set, from the cache where they are there."""
-        name = f"{dataset.name}-{dataset.fingerprint[:8]}"
+        made_of = fingerprint.of_values(dataset.fingerprint, cell.code["encoding"])
+        name = f"{dataset.name}-{made_of[:8]}"
         path = self.store.features_path(self.job.id, name, self.job.sensor)
         cached = self.store.read_array(path)
         if cached is not None and len(cached) == len(dataset.images):
@@ -236,16 +239,12 @@ class _Run:
         return features
 
     def _supervised(self, task: Task, dataset: Dataset) -> ProbeResult:
-        size, seed = self.settings.encoder.image_size, self.job.seed
-        return fit_supervised(
-            lambda: _Embedding(assemble.build_encoder(self.settings, seed=seed)),
-            encode.stored_images(dataset, self.settings.data.stored_size),
-            lambda batch, generator: _supervised_input(batch, generator, size),
+        return train_reference(
             task,
-            task.targets(dataset),
-            dataset.splits,
-            protocol=SupervisedProtocol(**self.settings.supervised.model_dump()),
-            seed=derive(seed, "supervised", task.name),
+            dataset,
+            encode.stored_images(dataset, self.settings.data.stored_size),
+            self.settings,
+            seed=self.job.seed,
             device=self.site.device,
             precision=self.site.precision,
             progress=self._supervised_progress,
@@ -256,115 +255,8 @@ class _Run:
         if self.should_stop():
             raise Interrupted("Stopped.")
 
-    # ---------------------------------------------------------------- records
-
-    def _store(
-        self,
-        cell: Cell,
-        task: Task,
-        dataset: Dataset,
-        result: ProbeResult,
-        targets: np.ndarray,
-        seconds: float,
-    ) -> None:
-        path = self.store.predictions_path(cell.id)
-        self.store.write_array(path, result.predictions)
-        self.store.write_array(path.with_name(f"{path.stem}.targets.npy"), targets)
-        training = dict(self.training or {})
-        spent = training.pop("seconds", None)
-        where = provenance(device=self.site.device, seconds=seconds)
-        self.store.write(
-            self._record(
-                cell,
-                task_title=task.title,
-                task_kind=task.kind,
-                status="done",
-                scores=result.scores,
-                val_scores=result.val_scores,
-                metrics=tuple(_facts(metric) for metric in task.metrics),
-                data=_data_facts(self.pack, dataset),
-                training=training | {"best_epoch": result.best_epoch},
-                predictions=str(path.relative_to(self.store.root)),
-                notes=_notes(training),
-                provenance=where | {"training_seconds": spent, "precision": self.site.precision},
-            )
-        )
-
-    def _fail(self, cell: Cell, error: Exception) -> str:
-        """Record why a cell has no number, and return the reason."""
-        reason = explain(error)
-        declaration = self.pack.tasks[cell.task]
-        dataset = self.pack.dataset(declaration.dataset, self.job.sensor)
-        trace = "".join(traceback.format_exception(error))
-        where = provenance(device=self.site.device, seconds=0.0)
-        self.store.write(
-            self._record(
-                cell,
-                task_title=declaration.title or cell.task,
-                task_kind="classification" if declaration.label else "regression",
-                status="failed",
-                error=reason,
-                scores={},
-                metrics=self._metrics(cell.task),
-                data=_data_facts(self.pack, dataset),
-                provenance=where | {"traceback": trace},
-            )
-        )
-        return reason
-
-    def _metrics(self, name: str) -> tuple[MetricFacts, ...]:
-        try:
-            return tuple(_facts(metric) for metric in self._task(name)[0].metrics)
-        except Exception:  # the task itself is what failed; the record says so
-            return ()
-
-    def _record(self, cell: Cell, **outcome: Any) -> Record:
-        row = self.job.row
-        return Record(
-            id=cell.id,
-            method=str(row.spec),
-            method_title=row.title,
-            role=row.role,
-            task=cell.task,
-            profile=self.profile.name,
-            sensor=self.job.sensor,
-            seed=self.job.seed,
-            settings=settings_of(row, self.settings),
-            code=dict(cell.code),
-            **outcome,
-        )
-
 
 _ENDS_THE_RUN = (Interrupted, StoreError, KeyboardInterrupt)
-
-
-class _Embedding(torch.nn.Module):
-    """An encoder whose forward returns only the embedding (B, D)."""
-
-    def __init__(self, encoder: torch.nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.encoder(images).embedding
-
-
-#: Labels of pose and force do not survive crops and flips, so the reference sees colour changes
-#: only: the jitter of the common pipeline.
-SUPERVISED_AUGMENTATION = Augmentation(
-    crop_area=(1.0, 1.0),
-    crop_ratio=(1.0, 1.0),
-    flip_probability=0.0,
-    gray_probability=0.0,
-    blur_probability=0.0,
-)
-
-
-def _supervised_input(batch: Tensor, generator: torch.Generator | None, size: int) -> Tensor:
-    if generator is None:
-        return whole_images(batch, size=size)
-    views = make_views(batch, (SUPERVISED_AUGMENTATION,), size=size, generator=generator)
-    return views.images[0]
 
 
 _PACKS: dict[Path, Pack] = {}
@@ -375,39 +267,3 @@ def open_pack(path: Path) -> Pack:
     if path not in _PACKS:
         _PACKS[path] = Pack.open(path)
     return _PACKS[path]
-
-
-def _facts(metric: Any) -> MetricFacts:
-    return MetricFacts(**asdict(metric))
-
-
-def _data_facts(pack: Pack, dataset: Dataset) -> dict[str, Any]:
-    counts = {name: len(rows) for name, rows in dataset.splits.items()}
-    return {
-        "pack": pack.name,
-        "title": pack.title,
-        "source": pack.source,
-        "fingerprint": dataset.fingerprint,
-        "dataset": dataset.name,
-        **counts,
-    }
-
-
-def _notes(training: dict[str, Any]) -> tuple[str, ...]:
-    if training.get("monitor", {}).get("collapsed"):
-        return ("the encoder collapsed: its embeddings hardly differ between images",)
-    return ()
-
-
-def explain(error: Exception) -> str:
-    """One sentence on an error: its own words if it speaks to the user, advice where we know it."""
-    if isinstance(error, user_errors()):
-        return str(error)
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return (
-            "Out of memory: lower the batch size (--set pretrain.batch_size=...) "
-            "or run fewer jobs at once (--set hardware.jobs=1)."
-        )
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119
-    return f"{type(error).__name__}: {error} ({place})"

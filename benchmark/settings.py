@@ -127,58 +127,9 @@ class Settings(Section):
     seeds: int = Field(1, ge=1)
     hardware: Hardware = Hardware()
 
-    def card(self) -> list[str]:
-        """The protocol in sentences."""
-        return card(self.model_dump())
-
     def identity(self, *sections: str) -> dict[str, Any]:
         """The named sections as plain values, for hashing and for records."""
         return {name: getattr(self, name).model_dump() for name in sections}
-
-
-def card(values: Mapping[str, Any]) -> list[str]:
-    """The protocol in sentences, from settings or from what a record keeps of them."""
-    sections = {"encoder": _encoder_line, "pretrain": _pretrain_line, "probe": _probe_line,
-                "supervised": _supervised_line}  # fmt: skip
-    return [line(values[name]) for name, line in sections.items() if name in values]
-
-
-def _encoder_line(values: Mapping[str, Any]) -> str:
-    stem = "with" if values["max_pool"] else "without"
-    return (
-        f"ResNet-18 of width {values['width']} on {values['image_size']}-pixel images, "
-        f"stem {stem} max-pool"
-    )
-
-
-def _pretrain_line(values: Mapping[str, Any]) -> str:
-    optimizer = "each method's own optimiser"
-    if values["optimizer"] == "adamw":
-        optimizer = f"AdamW for all methods (lr {values['lr']:g}, decay {values['weight_decay']:g})"
-    views = "the SARL paper's views for all" if values["views"] == "common" else "own views"
-    scale = {name: factor for name, factor in values["scale"].items() if factor != 1}
-    shrunk = ", ".join(f"{name} x {factor:g}" for name, factor in scale.items())
-    return (
-        f"pre-training {values['epochs']} epochs at batch {values['batch_size']}, recipe "
-        f"{values['recipe']}, {optimizer}, {views}" + (f"; shrunk: {shrunk}" if shrunk else "")
-    )
-
-
-def _probe_line(values: Mapping[str, Any]) -> str:
-    scaled = "standardised" if values["standardize_features"] else "plain"
-    return (
-        f"linear probe on {scaled} features at batch {values['batch_size']}: SGD lr "
-        f"{values['classification_lr']:g}, {values['classification_epochs']} epochs, or AdamW lr "
-        f"{values['regression_lr']:g}, {values['regression_epochs']} epochs; best validation "
-        f"epoch, test read once; raw pixels at {values['pixel_size']} x {values['pixel_size']}"
-    )
-
-
-def _supervised_line(values: Mapping[str, Any]) -> str:
-    return (
-        f"supervised reference: AdamW lr {values['lr']:g}, {values['epochs']} epochs at batch "
-        f"{values['batch_size']}, colour jitter only"
-    )
 
 
 class Profile(Section):

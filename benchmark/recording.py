@@ -1,0 +1,142 @@
+"""From an outcome to a record: what was found, or why nothing was, and all it rests on."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vtbench.benchmark.environment import provenance
+from vtbench.benchmark.errors import user_errors
+from vtbench.benchmark.identity import settings_of
+from vtbench.benchmark.plan import Cell, Job
+from vtbench.benchmark.settings import Profile
+from vtbench.results.record import MetricFacts, Record
+from vtbench.results.store import Store
+
+if TYPE_CHECKING:
+    from vtbench.tasks.base import Task
+    from vtbench.tasks.data.pack import Dataset, Pack
+    from vtbench.tasks.probe import ProbeResult
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Writes the records of one job."""
+
+    job: Job
+    profile: Profile
+    pack: Pack
+    store: Store
+    device: str
+    precision: str
+
+    def done(
+        self,
+        cell: Cell,
+        task: Task,
+        dataset: Dataset,
+        result: ProbeResult,
+        training: Mapping[str, Any],
+        *,
+        seconds: float,
+    ) -> None:
+        """Store scores, predictions and true values of a cell.
+
+        `training` is the summary of the pre-training, empty where there was none.
+        """
+        path = self.store.predictions_path(cell.id)
+        self.store.write_array(path, result.predictions)
+        truth = task.targets(dataset)[result.test_indices]
+        self.store.write_array(path.with_name(f"{path.stem}.targets.npy"), truth)
+        facts = {name: value for name, value in training.items() if name != "seconds"}
+        where = provenance(device=self.device, seconds=seconds) | {"precision": self.precision}
+        self._write(
+            cell,
+            task_title=task.title,
+            task_kind=task.kind,
+            status="done",
+            scores=result.scores,
+            val_scores=result.val_scores,
+            metrics=metric_facts(task),
+            data=self._data(dataset),
+            training=facts | {"best_epoch": result.best_epoch},
+            predictions=str(path.relative_to(self.store.root)),
+            notes=_notes(training),
+            provenance=where | {"training_seconds": training.get("seconds")},
+        )
+
+    def failed(self, cell: Cell, error: Exception, metrics: tuple[MetricFacts, ...]) -> str:
+        """Store why a cell has no number, and return the reason."""
+        reason = explain(error)
+        declaration = self.pack.tasks[cell.task]
+        where = provenance(device=self.device, seconds=0.0)
+        self._write(
+            cell,
+            task_title=declaration.title or cell.task,
+            task_kind="classification" if declaration.label else "regression",
+            status="failed",
+            error=reason,
+            scores={},
+            metrics=metrics,
+            data=self._data(self.pack.dataset(declaration.dataset, self.job.sensor)),
+            provenance=where | {"traceback": "".join(traceback.format_exception(error))},
+        )
+        return reason
+
+    def _write(self, cell: Cell, **outcome: Any) -> None:
+        row = self.job.row
+        self.store.write(
+            Record(
+                id=cell.id,
+                method=str(row.spec),
+                method_title=row.title,
+                role=row.role,
+                task=cell.task,
+                profile=self.profile.name,
+                sensor=self.job.sensor,
+                seed=self.job.seed,
+                settings=settings_of(row, self.profile.settings),
+                code=dict(cell.code),
+                **outcome,
+            )
+        )
+
+    def _data(self, dataset: Dataset) -> Any:
+        counts = {name: len(rows) for name, rows in dataset.splits.items()}
+        return {
+            "pack": self.pack.name,
+            "title": self.pack.title,
+            "source": self.pack.source,
+            "fingerprint": dataset.fingerprint,
+            "dataset": dataset.name,
+            **counts,
+        }
+
+
+def metric_facts(task: Task) -> tuple[MetricFacts, ...]:
+    """What a record says of a task's metrics."""
+    return tuple(MetricFacts(**asdict(metric)) for metric in task.metrics)
+
+
+def _notes(training: Mapping[str, Any]) -> tuple[str, ...]:
+    if training.get("monitor", {}).get("collapsed"):
+        return ("the encoder collapsed: its embeddings hardly differ between images",)
+    return ()
+
+
+def explain(error: Exception) -> str:
+    """One sentence on an error: its own words if it speaks to the user, advice where we know it."""
+    if isinstance(error, user_errors()):
+        return str(error)
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return (
+            "Out of memory: lower the batch size (--set pretrain.batch_size=...) "
+            "or run fewer jobs at once (--jobs 1)."
+        )
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
