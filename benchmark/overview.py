@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.rows import all_names
 from vtbench.benchmark.settings import load_profile, profile_names
 from vtbench.benchmark.spec import Spec
-from vtbench.benchmark.staleness import DataFingerprint, data_fingerprint, stale
+from vtbench.benchmark.staleness import stale
 from vtbench.methods import PRESETS
 from vtbench.results import render
 from vtbench.results.tables import RowSpec, Table, TaskColumns, groups, table_one
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
     from vtbench.benchmark.plan import RunPlan
     from vtbench.benchmark.session import Session
+    from vtbench.benchmark.settings import Settings
     from vtbench.results.record import Record
     from vtbench.results.selection import GroupKey
     from vtbench.results.store import Store
+    from vtbench.tasks.data.pack import Pack
 
 
 # ------------------------------------------------------------------------------------ plans
@@ -114,7 +117,7 @@ def rendered_table(
     found = groups(store.records())
     key = _choose(found, profile=profile, pack=pack, sensor=sensor)
     records = found[key]
-    old = stale(records, registry.methods(), registry.tasks(), _data_of(key, selection))
+    old = _stale(key, records, selection)
     table = table_one(
         records,
         rows=_rows(records, selection),
@@ -129,16 +132,20 @@ def rendered_table(
         for other in found
         if other != key and selection is None and form == "text"
     )
-    card = "" if form == "csv" else "\n" + "\n".join(_card(records))
-    return _render(table, form, width) + card + others
+    protocol = "" if form == "csv" else _protocol(records, width)
+    return _render(table, form, width) + protocol + others
 
 
-def _card(records: Sequence[Record]) -> list[str]:
-    """The protocol of a group of records, from the settings that they carry."""
+def _protocol(records: Sequence[Record], width: int) -> str:
+    """The protocol card of a group of records, from the settings that they carry."""
     used: dict[str, Any] = {}
     for record in records:
         used |= record.settings
-    return [f"Protocol: {line}" for line in card(used)]
+    lines = [
+        textwrap.fill(line, max(40, width - 1), initial_indent="- ", subsequent_indent="  ")
+        for line in card(used)
+    ]
+    return "\nProtocol:\n\n" + "\n".join(lines) + "\n"
 
 
 def _render(table: Table, form: str, width: int) -> str:
@@ -173,16 +180,35 @@ def _latest(records: Sequence[Record]) -> str:
     return max(str(record.provenance.get("finished", "")) for record in records)
 
 
-def _data_of(key: GroupKey, selection: Session | None) -> DataFingerprint | None:
-    """Today's data fingerprints, where the pack of the records can be found."""
+def _stale(key: GroupKey, records: Sequence[Record], selection: Session | None) -> dict[str, str]:
+    """Why records are stale, by id, judged by the run's or by today's settings and data."""
+    methods, tasks = registry.methods(), registry.tasks()
     if selection is not None:
-        return data_fingerprint(selection.source.folder)
+        settings = selection.profile.settings
+        return stale(records, methods, tasks, settings=settings, pack=selection.pack)
+    settings = _settings_of(key.profile)
+    pack = _pack_of(key, settings) if settings is not None else None
+    return stale(records, methods, tasks, settings=settings, pack=pack)
+
+
+def _settings_of(profile: str) -> Settings | None:
+    """Today's settings of a profile named in a record; None for a user's own file."""
+    name, *overrides = profile.split(", ")
+    try:
+        return load_profile(name, overrides).settings if name in profile_names() else None
+    except UsageError:
+        return None  # an override that no longer exists
+
+
+def _pack_of(key: GroupKey, settings: Settings) -> Pack | None:
+    """The pack of a group, where it is one made on demand and is there."""
+    from vtbench.tasks.data.pack import Pack
+
     known = registry.datasets()
-    name, *overrides = key.profile.split(", ")
-    if key.pack not in known or name not in profile_names():
+    if key.pack not in known:
         return None
-    source = packs.locate(key.pack, load_profile(name, overrides).settings, known)
-    return data_fingerprint(source.folder) if source.ready else None
+    source = packs.locate(key.pack, settings, known)
+    return Pack.open(source.folder) if source.ready else None
 
 
 def _rows(records: Sequence[Record], selection: Session | None) -> list[RowSpec]:
@@ -223,7 +249,7 @@ def overview(store: Store) -> RichTable:
     for name in ("rows", "tasks", "seeds", "done", "failed", "stale"):
         table.add_column(name, justify="right")
     for key, records in groups(store.records()).items():
-        old = stale(records, registry.methods(), registry.tasks(), _data_of(key, None))
+        old = _stale(key, records, None)
         fresh = [record for record in records if record.id not in old]
         counts = Counter(record.status for record in fresh)
         kinds = [len({getattr(r, name) for r in records}) for name in ("method", "task", "seed")]

@@ -15,7 +15,7 @@ from vtbench.benchmark.errors import RegistryError, UsageError, suggestion
 from vtbench.benchmark.identity import cell_id, code_of, encoder_id
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import Row
-from vtbench.benchmark.settings import Profile
+from vtbench.benchmark.settings import Profile, Settings
 
 if TYPE_CHECKING:
     from vtbench.results.record import Record
@@ -86,7 +86,7 @@ def make_plan(
     records: Sequence[Record] = (),
 ) -> RunPlan:
     """Cross rows, tasks and seeds, and subtract what the records answer."""
-    maker = _Maker(pack, profile, sensor, methods, task_registry)
+    maker = CellMaker(pack, profile.settings, sensor, methods, task_registry)
     jobs = [job for seed in range(seeds) for row in rows for job in maker.jobs(row, tasks, seed)]
     planned = {cell.id for job in jobs for cell in job.cells}
     status = {record.id: record.status for record in records if record.id in planned}
@@ -106,17 +106,18 @@ def choose_sensor(pack: Pack, sensor: str | None) -> str:
     return sensor
 
 
-class _Maker:
-    """Makes jobs of one pack, sensor and profile."""
+class CellMaker:
+    """Makes jobs and cells, with their identities, for one pack, sensor and profile."""
 
     def __init__(
-        self, pack: Pack, profile: Profile, sensor: str, methods: Registry, tasks: Registry
+        self, pack: Pack, settings: Settings, sensor: str, methods: Registry, tasks: Registry
     ) -> None:
-        self.pack, self.settings, self.sensor = pack, profile.settings, sensor
+        self.pack, self.settings, self.sensor = pack, settings, sensor
         self.methods, self.tasks = methods, tasks
         self.pool = pack.pool_fingerprint(sensor)
 
     def jobs(self, row: Row, tasks: Sequence[str], seed: int) -> list[Job]:
+        """The jobs of a row: one with all tasks, or one per task for the reference."""
         encoder = self._encoder_id(row, seed)
         cells = [self._cell(row, task, seed, encoder) for task in tasks]
         if row.route == "supervised":

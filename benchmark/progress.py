@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from vtbench.benchmark.launch import Event
 
+STARTING = "starting workers"  # they load torch, which takes some seconds
 LINE_INTERVAL = 20.0  # seconds between two lines of one stage where there is no terminal
 
 
@@ -47,6 +48,7 @@ class Display:
 
     def __enter__(self) -> Self:
         if self.bars is not None:
+            self.tasks[STARTING] = self.bars.add_task(STARTING, stage="", detail="", total=None)
             self.bars.start()
         return self
 
@@ -62,6 +64,8 @@ class Display:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         title, stage, done, total, info = event
+        if self.bars is not None and STARTING in self.tasks:
+            self.bars.remove_task(self.tasks.pop(STARTING))
         if stage in ("finished", "failed"):
             self._end(title, stage)
         elif self.bars is not None:

@@ -5,89 +5,91 @@ A stale result is never reused and never deleted: tables leave it out and say so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vtbench.benchmark.errors import RegistryError, UsageError
+from vtbench.benchmark.errors import RegistryError
 from vtbench.benchmark.identity import code_of, settings_of
+from vtbench.benchmark.plan import CellMaker
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import CONTROLS, Row
-from vtbench.benchmark.settings import load_profile, profile_names
 from vtbench.benchmark.spec import Spec
 
 if TYPE_CHECKING:
+    from vtbench.benchmark.settings import Settings
     from vtbench.results.record import Record
-
-#: From (dataset, sensor) to the fingerprint of today's images and labels; None: no longer there.
-DataFingerprint = Callable[[str, str], str | None]
+    from vtbench.tasks.data.pack import Pack
 
 
 def stale(
     records: Sequence[Record],
     methods: Registry,
     tasks: Registry,
-    data: DataFingerprint | None = None,
+    *,
+    settings: Settings | None = None,
+    pack: Pack | None = None,
 ) -> dict[str, str]:
-    """{record id: why it is stale} for the records that are.
+    """{record id: why it is stale} for the records of one group that are.
 
-    `data` is given when the pack the records were made with can be looked at.
+    `settings` are today's of the group's profile; where they are not known (a file of the
+    user's), those of the newest record stand for them. `pack` is the data, where it is at hand.
     """
-    found = {}
-    for record in records:
-        reasons = list(_reasons(record, methods, tasks, data))
-        if reasons:
-            found[record.id] = " and ".join(reasons) + " changed"
-    return found
+    judge = _Judge(records, methods, tasks, settings, pack)
+    reasons = {record.id: " and ".join(judge.reasons(record)) for record in records}
+    return {key: f"{reason} changed" for key, reason in reasons.items() if reason}
 
 
-def _reasons(
-    record: Record, methods: Registry, tasks: Registry, data: DataFingerprint | None
-) -> Sequence[str]:
-    row = _row(record)
-    reasons = []
-    try:
-        code = code_of(row, record.task, methods, tasks)
-    except RegistryError:
-        code = {}  # the method is not installed here; its result stands
-    reasons += [
-        f"the {part} code" for part, value in code.items() if record.code.get(part) != value
-    ]
-    settings = _current_settings(record.profile, row)
-    if settings is not None and settings != record.settings:
-        reasons.append("the profile's settings")
-    if data is not None:
-        fingerprint = data(record.data["dataset"], record.sensor)
-        if fingerprint is not None and fingerprint != record.data["fingerprint"]:
-            reasons.append("the data")
-    return reasons
+class _Judge:
+    def __init__(
+        self,
+        records: Sequence[Record],
+        methods: Registry,
+        tasks: Registry,
+        settings: Settings | None,
+        pack: Pack | None,
+    ) -> None:
+        self.methods, self.tasks, self.settings, self.pack = methods, tasks, settings, pack
+        self.newest: dict[str, Any] = {}
+        for record in sorted(records, key=lambda record: str(record.provenance.get("finished"))):
+            self.newest |= record.settings
+
+    def reasons(self, record: Record) -> list[str]:
+        """What changed since a record was made, in words; nothing when it still holds."""
+        row = _row(record)
+        found = list(self._components(record, row))
+        if not found and self._renamed(record, row):
+            found.append("the data, its declaration or what it was trained on")
+        return found
+
+    def _components(self, record: Record, row: Row) -> Iterator[str]:
+        try:
+            code = code_of(row, record.task, self.methods, self.tasks)
+        except RegistryError:
+            code = {}  # the method is not installed here; its result stands
+        for part, value in code.items():
+            if record.code.get(part) != value:
+                yield f"the {part} code"
+        if self._wanted(record, row) != record.settings:
+            yield "the profile's settings"
+
+    def _wanted(self, record: Record, row: Row) -> Mapping[str, Any]:
+        if self.settings is not None:
+            return settings_of(row, self.settings)
+        return {section: self.newest[section] for section in record.settings}
+
+    def _renamed(self, record: Record, row: Row) -> bool:
+        """Whether the cell would have another identity today; only where all is at hand."""
+        if self.pack is None or self.settings is None or record.task not in self.pack.tasks:
+            return False
+        if row.route == "pretrain" and row.spec.name not in self.methods:
+            return False
+        if record.status == "failed" and not record.code:
+            return False
+        maker = CellMaker(self.pack, self.settings, record.sensor, self.methods, self.tasks)
+        return maker.jobs(row, [record.task], record.seed)[0].cells[0].id != record.id
 
 
 def _row(record: Record) -> Row:
     spec = Spec.parse(record.method)
-    return CONTROLS.get(spec.name) or Row(spec, record.method_title, record.role, "pretrain")  # type: ignore[arg-type]
-
-
-def _current_settings(profile: str, row: Row) -> Mapping[str, Any] | None:
-    """Today's settings of a profile named in a record; None for a user's own file."""
-    name, *overrides = profile.split(", ")
-    if name not in profile_names():
-        return None
-    try:
-        return settings_of(row, load_profile(name, overrides).settings)
-    except UsageError:
-        return {}  # an override that no longer exists
-
-
-def data_fingerprint(folder: Path) -> DataFingerprint:
-    """Today's fingerprints of the pack in a folder."""
-    from vtbench.tasks.data.pack import Pack
-
-    pack = Pack.open(folder)
-
-    def fingerprint(dataset: str, sensor: str) -> str | None:
-        if dataset not in pack.datasets or sensor not in pack.sensors:
-            return None
-        return pack.fingerprint(dataset, sensor)
-
-    return fingerprint
+    row = CONTROLS.get(spec.name)
+    return row or Row(spec, record.method_title, record.role, "pretrain")  # type: ignore[arg-type]

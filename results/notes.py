@@ -60,16 +60,18 @@ def seed_notes(rows: Sequence[Row]) -> list[str]:
 
 def control_notes(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
     """Where a control beats every method: a result that the ranking alone would hide."""
-    return [
-        note
-        for row in rows
-        if row.role == "control"
-        for index, column in enumerate(columns)
-        if (note := _control_note(row, index, column, rows))
-    ]
+    notes = []
+    for row in rows:
+        wins = [
+            win
+            for index, column in enumerate(columns)
+            if row.role == "control" and (win := _win(row, index, column, rows))
+        ]
+        notes += [f"{row.title} beats every method on {', '.join(wins)}."] if wins else []
+    return notes
 
 
-def _control_note(row: Row, index: int, column: Column, rows: Sequence[Row]) -> str | None:
+def _win(row: Row, index: int, column: Column, rows: Sequence[Row]) -> str | None:
     cell, metric = row.cells[index], column.metric
     methods = [other.cells[index].mean for other in rows if is_ranked(other, index)]
     if cell.mean is None or cell.status == "stale" or not methods:
@@ -79,7 +81,7 @@ def _control_note(row: Row, index: int, column: Column, rows: Sequence[Row]) -> 
         return None
     best = max(shown) if metric.better == "higher" else min(shown)
     numbers = f"{own:.{metric.decimals}f} against {best:.{metric.decimals}f}"
-    return f"{row.title} beats every method on {column.title} ({numbers})."
+    return f"{column.title} ({numbers})"
 
 
 def published_notes(group: GroupKey, rows: Sequence[Row]) -> list[str]:

@@ -10,10 +10,11 @@ import pytest
 
 from vtbench.benchmark import registry
 from vtbench.benchmark.errors import UnknownName, UsageError
+from vtbench.benchmark.identity import settings_of
 from vtbench.benchmark.plan import RunPlan, make_plan
-from vtbench.benchmark.rows import all_names, select_rows, select_tasks
+from vtbench.benchmark.rows import CONTROLS, all_names, select_rows, select_tasks
 from vtbench.benchmark.settings import load_profile
-from vtbench.benchmark.staleness import data_fingerprint, stale
+from vtbench.benchmark.staleness import stale
 from vtbench.results.record import MetricFacts, Record
 from vtbench.tasks.data.pack import Pack
 
@@ -133,8 +134,6 @@ def record_of(plan: RunPlan, index: int = 0, **changes: object) -> Record:
     cell = job.cells[index]
     facts = MetricFacts(name="top1", label="Top-1", unit="%", better="higher", decimals=2,
                         primary=True)  # fmt: skip
-    from vtbench.benchmark.identity import settings_of
-
     made = Record(
         id=cell.id,
         method=str(job.row.spec),
@@ -169,14 +168,33 @@ def test_what_the_store_holds_is_not_done_again_and_failures_are(planned) -> Non
     assert again.failed == {failed.id}
 
 
-def test_staleness_names_what_changed(planned, tiny_pack: Pack) -> None:
-    record = record_of(planned("random_init"))
-    known = (registry.methods(), registry.tasks(), data_fingerprint(tiny_pack.path))
+def test_staleness_names_what_changed(planned, tiny_pack: Pack, tiny_profile: Path) -> None:
+    settings = load_profile(str(tiny_profile)).settings
+    record = replace(
+        record_of(planned("random_init")),
+        settings=settings_of(CONTROLS["random_init"], settings),
+    )
+    known = (registry.methods(), registry.tasks())
+    today = {"settings": settings, "pack": tiny_pack}
 
-    assert stale([record], *known) == {}
+    assert stale([record], *known, **today) == {}
     for changes, reason in (
         ({"code": {**record.code, "encoding": "0" * 16}}, "the encoding code changed"),
         ({"settings": {**record.settings, "probe": {}}}, "the profile's settings changed"),
-        ({"data": {**record.data, "fingerprint": "f" * 16}}, "the data changed"),
+        ({"id": "f" * 16}, "the data, its declaration or what it was trained on changed"),
     ):
-        assert stale([replace(record, **changes)], *known) == {record.id: reason}
+        other = replace(record, **changes)
+        assert stale([other], *known, **today) == {other.id: reason}
+
+
+def test_of_a_users_profile_the_newest_settings_count(planned) -> None:
+    plan = planned("random_init")
+    old = record_of(plan, profile="mine", settings={"probe": {"batch_size": 1}})
+    new = record_of(
+        plan, 1, profile="mine", settings={"probe": {"batch_size": 2}},
+        provenance={"finished": "2026-02-01T00:00:00+00:00"},
+    )  # fmt: skip
+
+    found = stale([old, new], registry.methods(), registry.tasks())
+
+    assert found == {old.id: "the profile's settings changed"}
