@@ -98,9 +98,9 @@ def plain_training(task, seed, protocol):
 
 def test_the_reference_equals_a_plain_training_loop():
     protocol = SupervisedProtocol(epochs=7, batch_size=16, lr=0.3, weight_decay=0.5)
-    result = fit(PLACE, seed=2, protocol=protocol)
+    result = fit(PLACE, seed=0, protocol=protocol)
 
-    val_score, best_epoch, predictions = plain_training(PLACE, 2, protocol)
+    val_score, best_epoch, predictions = plain_training(PLACE, 0, protocol)
     assert best_epoch < protocol.epochs  # else the choice of the epoch would not be tested
     assert result.best_epoch == best_epoch
     assert result.val_scores["mae"] == pytest.approx(val_score, rel=1e-3)
