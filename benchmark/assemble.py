@@ -3,8 +3,8 @@
 A spec's settings may name a loss term (its weight), a field of the method's Config, a field of
 its recipe, or `recipe` itself; no two of these share a name. The profile then applies its
 stated rules: `pretrain.scale` shrinks the fields marked `scaled`, `pretrain.optimizer: adamw`
-replaces the optimiser of every method, `pretrain.views: common` its augmentation, and a warm-up
-never exceeds a tenth of the training.
+replaces optimiser and schedule of every method, `pretrain.views: common` its augmentation, and a
+warm-up never exceeds a tenth of the training.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def build_method(
     """
     weights, config, recipe = resolve(cls, spec, settings.pretrain)
     encoder = build_encoder(settings, seed=seed, zero_init_residual=cls.zero_init_residual)
-    with seeded(seed, "heads", str(spec)):
+    with seeded(seed, "heads", spec.name):  # the same heads whatever is ablated
         return cls(encoder, config, weights), recipe
 
 
@@ -60,6 +60,7 @@ def resolve(
     cls: type[Method], spec: Spec, pretrain: Pretrain
 ) -> tuple[dict[str, float], MethodConfig, Recipe]:
     """Term weights, Config and recipe of a spec under a profile."""
+    _check_values(spec)
     given = dict(spec.settings)
     recipe = _recipe(cls, spec, str(given.pop("recipe", pretrain.recipe)))
     terms = {key: given.pop(key) for key in list(given) if key in cls.terms}
@@ -71,10 +72,27 @@ def resolve(
             f"{spec.name} has no setting {key!r}{suggestion(key, setting_names(cls))}."
         )
     weights = _typed(dict[str, float], terms, spec)
+    if not any({**cls.terms, **weights}.values()):
+        raise UsageError(f"In {str(spec)!r} every term has weight 0: nothing would be trained.")
     config = _typed(cls.Config, {**recipe.settings, **named}, spec)
+    _check_config(config, spec)
     config = _shrunk(config, pretrain.scale, keep=set(named))
     recipe = _typed(Recipe, {**_shallow(_profiled(recipe, pretrain)), **rules}, spec)
     return weights, config, recipe
+
+
+def _check_values(spec: Spec) -> None:
+    for key, value in spec.settings:
+        if isinstance(value, str) and value.lstrip("+-").lower() in ("nan", "inf", "infinity"):
+            raise UsageError(f"In {str(spec)!r}, {key} must be a finite number.")
+
+
+def _check_config(config: MethodConfig, spec: Spec) -> None:
+    """Widths, counts, temperatures and rates of a method are all positive."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
+            raise UsageError(f"In {str(spec)!r}, {field.name}={value} must be more than 0.")
 
 
 def setting_names(cls: type[Method]) -> list[str]:
@@ -137,11 +155,12 @@ def _profiled(recipe: Recipe, pretrain: Pretrain) -> Recipe:
         recipe = replace(recipe, views=(Augmentation(), Augmentation()))
     if pretrain.optimizer == "method":
         return recipe
-    return replace(
-        recipe,
+    return Recipe(
         optimizer="adamw",
         lr=pretrain.lr,
         lr_scaling="none",
-        lr_norm_and_bias=None,
         weight_decay=pretrain.weight_decay,
+        warmup_epochs=LONGEST_WARMUP * pretrain.epochs,
+        views=recipe.views,
+        settings=recipe.settings,
     )

@@ -24,7 +24,10 @@ def _encoder_line(values: Mapping[str, Any]) -> str:
 def _pretrain_line(values: Mapping[str, Any]) -> str:
     optimizer = "each method's own optimiser"
     if values["optimizer"] == "adamw":
-        optimizer = f"AdamW for all methods (lr {values['lr']:g}, decay {values['weight_decay']:g})"
+        optimizer = (
+            f"AdamW with warm-up and cosine for all (lr {values['lr']:g}, "
+            f"decay {values['weight_decay']:g})"
+        )
     views = "the SARL paper's views for all" if values["views"] == "common" else "own views"
     scale = {name: factor for name, factor in values["scale"].items() if factor != 1}
     shrunk = ", ".join(f"{name} x {factor:g}" for name, factor in scale.items())

@@ -52,13 +52,26 @@ def save_encoder(folder: Path, encoder: torch.nn.Module, summary: dict[str, Any]
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def load_summary(folder: Path) -> dict[str, Any] | None:
-    """The summary of a complete training, or None."""
+def load_summary(folder: Path, identity: str) -> dict[str, Any] | None:
+    """The summary of a complete training of this identity, or None.
+
+    An encoder that cannot be read is set aside as `encoder.safetensors.unreadable`, and its
+    training is done again.
+    """
     try:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return summary if (folder / ENCODER).exists() and isinstance(summary, dict) else None
+    if not isinstance(summary, dict) or summary.get("id") != identity:
+        return None
+    try:
+        load_file(folder / ENCODER)
+    except FileNotFoundError:
+        return None
+    except Exception:  # safetensors raises whatever the damage happens to trigger
+        (folder / ENCODER).replace(folder / (ENCODER + ".unreadable"))
+        return None
+    return summary
 
 
 def load_encoder(folder: Path, encoder: torch.nn.Module) -> None:
@@ -85,12 +98,12 @@ def keep_lines_before(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            row = json.loads(line)
-        except ValueError:
-            break  # the torn last line of a killed writer
-        if row["step"] >= step:
+            written_at = json.loads(line)["step"]
+        except (ValueError, TypeError, KeyError):
+            break  # the torn last line of a killed writer, or damage
+        if not isinstance(written_at, int) or written_at >= step:
             break
         kept.append(line + "\n")
     write_whole(path, lambda new: new.write_text("".join(kept), encoding="utf-8"))

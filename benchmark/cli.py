@@ -110,7 +110,12 @@ def status(store: StoreFolder = Path("runs")) -> None:
     from vtbench.benchmark.overview import overview
     from vtbench.results.store import Store
 
-    console.print(overview(Store.open(store, create=False)))
+    console.print(
+        overview(Store.open(store, create=False)),
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()

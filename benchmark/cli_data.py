@@ -57,6 +57,8 @@ def import_(
     citation: Annotated[str, typer.Option(help="what to cite for them")] = "",
 ) -> None:
     """Turn a folder of real images into a pack that `bench run --data PACK` takes."""
+    from vtbench.benchmark.errors import UsageError
+
     options: dict[str, Any] = {
         "name": name,
         "title": title,
@@ -69,8 +71,17 @@ def import_(
         "progress": _progress("import"),
     }
     options |= {"sensor": sensor} if sensor else {}
-    if layout == "csv":
-        options |= _csv_options(images, image_column, target, label, group_column, split_column)
+    options |= _csv_options(
+        layout,
+        targets=target,
+        labels=label,
+        images=images,
+        image_column=image_column,
+        group_column=group_column,
+        split_column=split_column,
+    )
+    if layout == "tactip" and task:
+        raise UsageError("--task is not for the layout tactip: its task is edge_pose.")
     options |= {"task": task} if task else {}
     _report(_import(layout, source, out, options))
 
@@ -109,21 +120,23 @@ def _import(layout: str, source: Path, out: Path, options: dict[str, Any]) -> Im
 
 
 def _csv_options(
-    images: Path | None,
-    image_column: str,
-    targets: list[str],
-    labels: list[str],
-    group_column: str | None,
-    split_column: str | None,
+    layout: str, *, targets: list[str], labels: list[str], image_column: str, **others: Any
 ) -> dict[str, Any]:
-    return {
-        "images": images,
-        "image_column": image_column,
-        "targets": dict(_pair(text, "--target") for text in targets) or None,
-        "labels": dict(_pair(text, "--label") for text in labels) or None,
-        "group_column": group_column,
-        "split_column": split_column,
+    """The options that only a manifest takes; refused where the layout is another."""
+    from vtbench.benchmark.errors import UsageError
+
+    given = {
+        "targets": dict(_pair(text, "--target") for text in targets),
+        "labels": dict(_pair(text, "--label") for text in labels),
+        **others,
     }
+    given = {name: value for name, value in given.items() if value}
+    if layout == "csv":
+        return {"image_column": image_column, **given}
+    if given:
+        option = "--" + next(iter(given)).removesuffix("s").replace("_", "-")
+        raise UsageError(f"{option.replace('image', 'images')} is for the layout csv only.")
+    return {}
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
@@ -182,3 +195,5 @@ def _describe(folder: Path) -> None:
                 period = f", wraps at {info.period:g}" if info.period else ""
                 say(f"    {column}: {values.min():.3g} to {values.max():.3g} {info.unit}{period}")
     say(f"  tasks: {', '.join(pack.tasks)}")
+    for file in pack.edited():
+        say(f"  {file} has been edited since the pack was made")

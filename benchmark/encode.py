@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vtbench.methods.views import whole_images
-from vtbench.tasks.data.images import resized
+from vtbench.tasks.data.resize import resized
 
 if TYPE_CHECKING:
     from vtbench.tasks.data.pack import Dataset

@@ -62,7 +62,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name.lower(), known, n=2, cutoff=0.6)
     if near:
         return "; did you mean " + " or ".join(repr(option) for option in near)
-    return "; known: " + ", ".join(known) if known else ""
+    return "; known: " + ", ".join(known[:12]) + ", …" * (len(known) > 12) if known else ""
 
 
 def user_errors() -> tuple[type[Exception], ...]:

@@ -15,7 +15,6 @@ import json
 import tokenize
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 from vtbench.benchmark.registry import source_path
 
@@ -127,8 +126,3 @@ def _docstrings(source: str) -> set[Span]:
 
 def _characters(line: str, utf8_offset: int) -> int:
     return len(line.encode()[:utf8_offset].decode())
-
-
-def of_file(path: Path) -> str:
-    """A 16-digit hash of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

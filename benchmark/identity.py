@@ -17,23 +17,26 @@ from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import Row
 from vtbench.benchmark.settings import Settings
 
+PIXEL_CODE = ("vtbench.benchmark.encode", "vtbench.tasks.data.resize")
 TRAINING_CODE = (
+    *PIXEL_CODE,
     "vtbench.benchmark.assemble",
     "vtbench.benchmark.optimizers",
     "vtbench.benchmark.pretrain",
     "vtbench.benchmark.seeding",
 )
-ENCODING_CODE = ("vtbench.benchmark.encode", "vtbench.methods.encoder", "vtbench.methods.views")
+ENCODING_CODE = (*PIXEL_CODE, "vtbench.methods.encoder", "vtbench.methods.views")
 UNTRAINED_CODE = ("vtbench.benchmark.assemble", "vtbench.benchmark.seeding")
 PROBE_CODE = ("vtbench.tasks.probe", "vtbench.tasks.resolve")
 SUPERVISED_CODE = (
-    "vtbench.benchmark.encode",
+    *PIXEL_CODE,
     "vtbench.benchmark.reference",
     "vtbench.methods.encoder",
     "vtbench.methods.views",
     "vtbench.tasks.supervised",
 )
-#: Reading code is left out of probe hashes: what was read is hashed itself, as data.
+#: Code that reads packs is left out: what was read is hashed itself, as data. Code that makes
+#: other pixels of it is named in PIXEL_CODE.
 READING_CODE = "vtbench.tasks.data"
 
 

@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vtbench.benchmark.environment import cores
-from vtbench.benchmark.errors import Interrupted, VTBenchError
+from vtbench.benchmark.errors import Interrupted, UsageError, VTBenchError
 from vtbench.benchmark.packs import PackSource
 from vtbench.benchmark.plan import Job
 from vtbench.benchmark.settings import Hardware, Profile, Settings
@@ -53,9 +53,25 @@ class Workers:
         if device == "auto":
             device = "cuda" if _has_gpu() else "cpu"
         on_gpu = device != "cpu"
+        _check_device(device)
         jobs = hardware.jobs if hardware.jobs != "auto" else 1 if on_gpu else cores()
         threads = hardware.threads if hardware.threads != "auto" else cores() if on_gpu else 1
         return cls(max(1, int(jobs)), max(1, int(threads)), device)
+
+
+def _check_device(device: str) -> None:
+    """Raises UsageError for a device that does not exist here."""
+    kind, _, index = device.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+        raise UsageError(f"--device {device!r} is not auto, cpu, cuda or cuda:NUMBER.")
+    if kind == "cuda":
+        import torch
+
+        count = torch.cuda.device_count()
+        if int(index or 0) >= count:
+            raise UsageError(
+                f"--device {device!r}: this machine has {count} GPUs; use cpu or auto."
+            )
 
 
 def _has_gpu() -> bool:
@@ -175,7 +191,8 @@ def _stop_on_signal(stop: Any) -> Iterator[None]:
 
 def _listen(events: Any, listener: Listener) -> None:
     while (event := events.get()) is not None:
-        listener(event)
+        with suppress(Exception):  # a fault in drawing must not hold up the work
+            listener(event)
 
 
 # -------------------------------------------------------------------- inside a worker

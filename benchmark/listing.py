@@ -47,6 +47,8 @@ def _methods() -> list[Item]:
         lines = [" · ".join(head), str(about.get("citation", ""))]
         lines += [f"terms and weights: {terms}" if terms else "", str(about.get("notes", ""))]
         items.append((name, [*lines, _origin(known, name)]))
+    for name, owner in known.refused.items():
+        items.append((name, [f"refused: vtbench uses this name itself; {owner} must rename it"]))
     for name, (spec, title) in PRESETS.items():
         items.append((name, [f"{title} · control", f"short for {spec}"]))
     return items + [(name, [f"{row.title} · {row.role}"]) for name, row in CONTROLS.items()]

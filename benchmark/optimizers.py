@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from lightly.utils.lars import LARS
-from torch import nn
 
 from vtbench.benchmark.errors import UsageError
 from vtbench.methods.base import Method, Progress
@@ -93,8 +92,3 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, progress
     factor = learning_rate_factor(recipe, progress)
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * (1.0 if group["constant"] else factor)
-
-
-def trainable_parameters(module: nn.Module) -> int:
-    """Number of trainable scalars."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)

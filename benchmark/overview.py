@@ -21,8 +21,6 @@ from vtbench.results import render
 from vtbench.results.tables import RowSpec, Table, TaskColumns, groups, table_one
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
     from vtbench.benchmark.plan import RunPlan
     from vtbench.benchmark.session import Session
     from vtbench.benchmark.settings import Settings
@@ -60,11 +58,12 @@ def plan_without_data(session: Session) -> str:
     """What can be said of a plan whose simulated data is not rendered yet."""
     count = packs.simulated_images(session.profile.settings, session.source.tasks)
     rows, tasks, seeds = len(session.rows), len(session.tasks), session.seeds
+    cost = session.rough_estimate()
     return (
         f"{session.source.name} is not on this machine yet: {count:,} simulated images would be "
         f"rendered first, then all {rows * tasks * seeds} cells ({rows} rows x {tasks} tasks x "
         f"{seeds} seeds) would run.\n"
-        "Make the data with `bench data make`, then plan again for time and disk."
+        f"About {duration_text(cost.seconds)} (a rough guess) and {bytes_text(cost.bytes)} of disk."
     )
 
 
@@ -132,7 +131,8 @@ def rendered_table(
         for other in found
         if other != key and selection is None and form == "text"
     )
-    protocol = "" if form == "csv" else _protocol(records, width)
+    shown = records if include_stale else [r for r in records if r.id not in old] or records
+    protocol = "" if form == "csv" else _protocol(shown, width)
     return _render(table, form, width) + protocol + others
 
 
@@ -161,11 +161,13 @@ def _choose(
     pack: str | None,
     sensor: str | None,
 ) -> GroupKey:
+    profile = Path(profile).stem if profile and profile.endswith((".yaml", ".yml")) else profile
+    pack = _pack_name(pack) if pack else None
     fitting = [
         key
         for key in found
         if (profile is None or key.profile == profile)
-        and (pack is None or key.pack == Path(pack).name)
+        and (pack is None or key.pack == pack)
         and (sensor is None or key.sensor == sensor)
     ]
     if fitting:
@@ -174,6 +176,15 @@ def _choose(
         raise UsageError("This store holds no results yet; fill it with `bench run`.")
     there = "; ".join(f"--profile {k.profile!r} --data {k.pack} --sensor {k.sensor}" for k in found)
     raise UsageError(f"This store holds no such results; it has: {there}.")
+
+
+def _pack_name(pack: str) -> str:
+    """The name of a pack that is given by name or by folder."""
+    if not (Path(pack) / "pack.yaml").exists():
+        return pack
+    from vtbench.tasks.data.pack import Pack
+
+    return Pack.open(pack).name
 
 
 def _latest(records: Sequence[Record]) -> str:
@@ -186,16 +197,19 @@ def _stale(key: GroupKey, records: Sequence[Record], selection: Session | None) 
     if selection is not None:
         settings = selection.profile.settings
         return stale(records, methods, tasks, settings=settings, pack=selection.pack)
-    settings = _settings_of(key.profile)
+    settings = _settings_of(key.profile, records)
     pack = _pack_of(key, settings) if settings is not None else None
     return stale(records, methods, tasks, settings=settings, pack=pack)
 
 
-def _settings_of(profile: str) -> Settings | None:
-    """Today's settings of a profile named in a record; None for a user's own file."""
+def _settings_of(profile: str, records: Sequence[Record]) -> Settings | None:
+    """Today's settings of a profile named in records; None for a user's own file."""
     name, *overrides = profile.split(", ")
+    if name not in profile_names():
+        return None
+    used = {r.settings["encoder"]["precision"] for r in records if "encoder" in r.settings}
     try:
-        return load_profile(name, overrides).settings if name in profile_names() else None
+        return load_profile(name, overrides).settings.with_precision(min(used, default="32"))
     except UsageError:
         return None  # an override that no longer exists
 
@@ -239,25 +253,22 @@ def _tasks(records: Sequence[Record], selection: Session | None) -> list[TaskCol
 # ------------------------------------------------------------------------------------ status
 
 
-def overview(store: Store) -> RichTable:
-    """The store in numbers, a line for each group of results."""
-    from rich.table import Table as RichTable
+def overview(store: Store) -> str:
+    """The store in numbers, a paragraph for each group of results."""
+    paragraphs = [_group_lines(key, found) for key, found in groups(store.records()).items()]
+    rest = [*_in_progress(store), *_failures(store), *_damaged(store)]
+    return "\n".join([f"Store {store.root}", *paragraphs, *rest])
 
-    table = RichTable(title=f"{store.root}", title_justify="left")
-    for name in ("pack", "source", "profile", "sensor"):
-        table.add_column(name, overflow="fold")
-    for name in ("rows", "tasks", "seeds", "done", "failed", "stale"):
-        table.add_column(name, justify="right")
-    for key, records in groups(store.records()).items():
-        old = _stale(key, records, None)
-        fresh = [record for record in records if record.id not in old]
-        counts = Counter(record.status for record in fresh)
-        kinds = [len({getattr(r, name) for r in records}) for name in ("method", "task", "seed")]
-        numbers = [*kinds, counts["done"], counts["failed"], len(old)]
-        table.add_row(*key, *map(str, numbers))
-    table.caption = "\n".join(_in_progress(store) + _failures(store) + _damaged(store))
-    table.caption_justify = "left"
-    return table
+
+def _group_lines(key: GroupKey, records: Sequence[Record]) -> str:
+    old = _stale(key, records, None)
+    status = Counter(record.status for record in records if record.id not in old)
+    rows, tasks, seeds = (len({getattr(r, n) for r in records}) for n in ("method", "task", "seed"))
+    return (
+        f"  {key.source} data {key.pack}, sensor {key.sensor}, profile {key.profile}\n"
+        f"    {rows} rows, {tasks} tasks, {seeds} seeds: {status['done']} cells done, "
+        f"{status['failed']} failed, {len(old)} stale"
+    )
 
 
 def _in_progress(store: Store) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtbench.benchmark import fingerprint
 from vtbench.benchmark.environment import cache_root
-from vtbench.benchmark.errors import UsageError, suggestion
+from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.settings import Settings
 
@@ -45,7 +45,7 @@ def locate(data: str, settings: Settings, registry: Registry) -> PackSource:
     folder = Path(data)
     if not (folder / "pack.yaml").exists():
         raise UsageError(
-            f"--data {data!r} is neither a data set{suggestion(data, registry)}; nor a folder "
+            f"--data {data!r} is neither a data set (there is {', '.join(registry)}) nor a folder "
             "with a pack.yaml; make one with `bench data import`."
         )
     from vtbench.tasks.data.pack import Pack

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,6 +19,9 @@ from typing import Any
 from vtbench.benchmark.errors import RegistryError, UnknownName
 
 BUILTIN_OWNER = "vtbench"
+
+#: Rows that are no methods but are selected like them (`rows.CONTROLS`).
+CONTROL_NAMES = ("supervised", "random_init", "raw_pixels")
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,16 @@ class Entry:
 class Registry(Mapping[str, type]):
     """A mapping from names to classes that loads a class when it is asked for."""
 
-    def __init__(self, kind: str, group: str, builtin: Mapping[str, str]) -> None:
-        """`kind` is the word for messages, `group` the entry-point group of plugins."""
+    def __init__(
+        self, kind: str, group: str, builtin: Mapping[str, str], reserved: Iterable[str] = ()
+    ) -> None:
+        """`kind` is the word for messages, `group` the entry-point group of plugins.
+
+        No plugin may bear a `reserved` name; one that does is left out and kept in `refused`.
+        """
         self.kind = kind
+        self.reserved = {"all", *reserved}
+        self.refused: dict[str, str] = {}  # name -> owner
         self.entries: dict[str, Entry] = {}
         for name, target in builtin.items():
             self._add(Entry(name, target, (BUILTIN_OWNER,)))
@@ -49,6 +59,9 @@ class Registry(Mapping[str, type]):
             self._add(Entry(point.name, point.value, (owner,)))
 
     def _add(self, entry: Entry) -> None:
+        if entry.name in self.reserved:
+            self.refused[entry.name] = " and ".join(entry.owners)
+            return
         known = self.entries.get(entry.name)
         if known is not None and known.target != entry.target:
             entry = Entry(known.name, known.target, known.owners + entry.owners)
@@ -56,6 +69,8 @@ class Registry(Mapping[str, type]):
 
     def register(self, name: str, cls: type) -> None:
         """Add a class by hand, in a notebook or a test. A name in use raises RegistryError."""
+        if name in self.reserved:
+            raise RegistryError(self._conflict(name, f"{BUILTIN_OWNER} and {cls.__module__}"))
         if name in self.entries:
             owners = " and ".join((*self.entries[name].owners, cls.__module__))
             raise RegistryError(self._conflict(name, owners))
@@ -167,9 +182,9 @@ def _assignment(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:
 
 def methods() -> Registry:
     """The SSL methods: built-ins and the entry points of group `vtbench.methods`."""
-    from vtbench.methods import BUILTIN
+    from vtbench.methods import BUILTIN, PRESETS
 
-    return Registry("method", "vtbench.methods", BUILTIN)
+    return Registry("method", "vtbench.methods", BUILTIN, {*PRESETS, *CONTROL_NAMES})
 
 
 def tasks() -> Registry:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from vtbench.benchmark import assemble, checkpoint, encode, fingerprint, registry
-from vtbench.benchmark.environment import clock, supports_bf16
+from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted, VTBenchError
 from vtbench.benchmark.plan import Cell, Job
 from vtbench.benchmark.pretrain import Plan as TrainingPlan
@@ -51,10 +51,8 @@ class Site:
 
     @property
     def precision(self) -> str:
-        wanted = self.profile.settings.pretrain.precision
-        if wanted != "auto":
-            return wanted
-        return "bf16" if supports_bf16(self.device) else "32"
+        """Arithmetic of training: 32 or bf16."""
+        return self.profile.settings.encoder.precision
 
 
 def execute(
@@ -163,7 +161,7 @@ class _Run:
 
     def _pretrain(self) -> None:
         folder = self.store.encoder_dir(self.job.id)
-        self.training = checkpoint.load_summary(folder)
+        self.training = checkpoint.load_summary(folder, self.job.id)
         if self.training is not None:
             return
         row, seed = self.job.row, self.job.seed
@@ -224,7 +222,12 @@ class _Run:
         name = f"{dataset.name}-{made_of[:8]}"
         path = self.store.features_path(self.job.id, name, self.job.sensor)
         cached = self.store.read_array(path)
-        if cached is not None and len(cached) == len(dataset.images):
+        width = 8 * self.settings.encoder.width
+        if (
+            cached is not None
+            and cached.shape == (len(dataset.images), width)
+            and np.isfinite(cached).all()
+        ):
             return cached
         self.report(f"encode {dataset.name}", 0, 0, {})
         images = encode.stored_images(dataset, self.settings.data.stored_size)

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vtbench.benchmark import launch, packs, registry
+from vtbench.benchmark.environment import supports_bf16
 from vtbench.benchmark.estimate import Estimate, estimate
 from vtbench.benchmark.launch import Listener, Workers
 from vtbench.benchmark.packs import PackSource
-from vtbench.benchmark.plan import RunPlan, choose_sensor, make_plan
+from vtbench.benchmark.plan import Cell, Job, RunPlan, choose_sensor, make_plan
 from vtbench.benchmark.rows import Row, select_rows, select_tasks
 from vtbench.benchmark.settings import Profile, load_profile
 from vtbench.results.store import Store
@@ -48,10 +49,12 @@ class Session:
         self, request: Request, profile: Profile, source: PackSource, rows: list[Row],
         tasks: list[str],
     ) -> None:  # fmt: skip
-        self.request, self.profile, self.source = request, profile, source
-        self.rows, self.tasks = rows, tasks
-        self.seeds = request.seeds or profile.settings.seeds
         self.workers = Workers.choose(profile.settings.hardware)
+        precision = "bf16" if supports_bf16(self.workers.device) else "32"
+        settings = profile.settings.with_precision(precision)
+        self.profile = Profile(name=profile.name, settings=settings)
+        self.request, self.source, self.rows, self.tasks = request, source, rows, tasks
+        self.seeds = request.seeds or settings.seeds
 
     @classmethod
     def of(cls, request: Request) -> Session:
@@ -78,7 +81,15 @@ class Session:
         """The pack; it must be there."""
         from vtbench.tasks.data.pack import Pack
 
-        return Pack.open(self.source.folder)
+        try:
+            return Pack.open(self.source.folder)
+        except DataError as error:
+            if not self.source.made_on_demand:
+                raise
+            raise DataError(
+                f"The simulated pack is damaged ({error}) Delete {self.source.folder} and run "
+                "again; it is rendered anew."
+            ) from None
 
     @property
     def sensor(self) -> str:
@@ -98,6 +109,17 @@ class Session:
             records=records,
         )
 
+    def rough_estimate(self) -> Estimate:
+        """Cost of everything, before the data is rendered: nothing is cached yet."""
+        counts = {task: self.profile.settings.data.simulated_counts[task] for task in self.tasks}
+        jobs = [
+            Job("", row, seed, "", cells)
+            for seed in range(self.seeds)
+            for row in self.rows
+            for cells in _cells_of_jobs(row, self.tasks)
+        ]
+        return estimate(jobs, self.profile.settings, self.workers, counts, [])
+
     def estimate(self, plan: RunPlan, records: Sequence[Record]) -> Estimate:
         """Cost of what is left of a plan."""
         datasets = self.pack.datasets
@@ -114,6 +136,11 @@ class Session:
             self.workers,
             listener,
         )
+
+
+def _cells_of_jobs(row: Row, tasks: Sequence[str]) -> list[tuple[Cell, ...]]:
+    cells = [Cell("", task, "", {}) for task in tasks]
+    return [(cell,) for cell in cells] if row.route == "supervised" else [tuple(cells)]
 
 
 def _in_order(tasks: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -43,11 +43,15 @@ class Data(Section):
 
 
 class Encoder(Section):
-    """ResNet-18. Width 64 with max-pool is torchvision's; `image_size` is what it is fed."""
+    """ResNet-18. Width 64 with max-pool is torchvision's; `image_size` is what it is fed.
+
+    precision: of training; `auto` is bf16 on a GPU that has it, else 32. Records keep which.
+    """
 
     image_size: int = Field(ge=32)
     width: int = Field(ge=4)
     max_pool: bool = True
+    precision: Literal["auto", "32", "bf16"] = "auto"
 
 
 class Scale(Section):
@@ -65,15 +69,15 @@ class Scale(Section):
 class Pretrain(Section):
     """Self-supervised training. `recipe` names one of each method's recipes.
 
-    `optimizer: method` trains each method with its own optimiser and rate; `adamw` trains all
-    of them with AdamW at `lr`, for runs too short for layer-wise scaled rates (LARS).
+    `optimizer: method` trains each method with its own optimiser and schedule; `adamw` trains all
+    of them with AdamW at `lr` (a tenth of the training warm-up, then cosine to 0; no decay of
+    norms and biases), for runs too short for layer-wise scaled rates (LARS).
     `views: method` gives each method its own augmentation; `common` gives all of them two views
     of the SARL paper's pipeline.
     """
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=2)
-    precision: Literal["auto", "32", "bf16"] = "auto"
     recipe: Literal["official", "sarl_authors"] = "official"
     optimizer: Literal["method", "adamw"] = "method"
     lr: float = Field(1e-3, gt=0)
@@ -108,10 +112,11 @@ class Supervised(Section):
 
 
 class Hardware(Section):
-    """How the work is spread; changes nothing but the time it takes."""
+    """How the work is spread. The number of jobs changes nothing but the time it takes; another
+    device or number of threads rounds differently."""
 
-    jobs: int | Literal["auto"] = "auto"
-    threads: int | Literal["auto"] = "auto"
+    jobs: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     device: str = "auto"
 
 
@@ -126,6 +131,13 @@ class Settings(Section):
     supervised: Supervised
     seeds: int = Field(1, ge=1)
     hardware: Hardware = Hardware()
+
+    def with_precision(self, precision: str) -> Settings:
+        """The same settings with `auto` precision replaced by what it is on a device."""
+        if self.encoder.precision != "auto":
+            return self
+        encoder = self.encoder.model_copy(update={"precision": precision})
+        return self.model_copy(update={"encoder": encoder})
 
     def identity(self, *sections: str) -> dict[str, Any]:
         """The named sections as plain values, for hashing and for records."""
@@ -161,7 +173,9 @@ def load_profile(name: str = "quick", overrides: Iterable[str] = ()) -> Profile:
     return Profile(name=", ".join([title, *sorted(spelled)]), settings=settings)
 
 
-def _read(name: str) -> dict[str, Any]:
+def _read(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    if name in above:
+        raise SettingsError(f"The profile {name!r} has itself as its base; name another base.")
     path = PROFILES / f"{name}.yaml" if name in profile_names() else Path(name)
     if not path.exists():
         if path.suffix in (".yaml", ".yml"):
@@ -175,7 +189,7 @@ def _read(name: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f"The profile {name!r} must be a mapping of settings.")
     base = values.pop("base", None)
-    return _merged(_read(str(base)), values) if base else values
+    return _merged(_read(str(base), (*above, name)), values) if base else values
 
 
 def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

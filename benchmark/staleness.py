@@ -31,8 +31,8 @@ def stale(
 ) -> dict[str, str]:
     """{record id: why it is stale} for the records of one group that are.
 
-    `settings` are today's of the group's profile; where they are not known (a file of the
-    user's), those of the newest record stand for them. `pack` is the data, where it is at hand.
+    `settings` are today's of the group's profile, `pack` is the data; where they are not at hand
+    (a file of the user's, a pack in a folder), those of the newest records stand for them.
     """
     judge = _Judge(records, methods, tasks, settings, pack)
     reasons = {record.id: " and ".join(judge.reasons(record)) for record in records}
@@ -50,8 +50,10 @@ class _Judge:
     ) -> None:
         self.methods, self.tasks, self.settings, self.pack = methods, tasks, settings, pack
         self.newest: dict[str, Any] = {}
+        self.data: dict[str, str] = {}
         for record in sorted(records, key=lambda record: str(record.provenance.get("finished"))):
             self.newest |= record.settings
+            self.data[record.task] = record.data["fingerprint"]
 
     def reasons(self, record: Record) -> list[str]:
         """What changed since a record was made, in words; nothing when it still holds."""
@@ -71,6 +73,8 @@ class _Judge:
                 yield f"the {part} code"
         if self._wanted(record, row) != record.settings:
             yield "the profile's settings"
+        if self.pack is None and self.data[record.task] != record.data["fingerprint"]:
+            yield "the data"
 
     def _wanted(self, record: Record, row: Row) -> Mapping[str, Any]:
         if self.settings is not None:

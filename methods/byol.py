@@ -62,7 +62,10 @@ class BYOL(Method):
     year = 2020
     family = "distillation"
     citation = "Grill et al., NeurIPS 2020, https://arxiv.org/abs/2006.07733"
-    notes = "Official recipe: the released preset for 100 epochs (learning rate 0.45, EMA 0.99)."
+    notes = (
+        "Official recipe: the released preset for 100 epochs (learning rate 0.45, EMA 0.99). "
+        "Crops are resized bilinearly, as for all methods here; the code resizes bicubically."
+    )
     terms = {"prediction": 1.0}
     recipes = {"official": OFFICIAL, "sarl_authors": SARL_AUTHORS}
     Config = BYOLConfig

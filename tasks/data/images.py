@@ -1,6 +1,6 @@
-"""Image files to uint8 arrays, and arrays to the size that a run works at.
+"""Image files to uint8 arrays.
 
-Shapes: N images, H x W pixels, C channels (1 grey, 3 RGB), S the side of resized images.
+Shapes: N images, H x W pixels, C channels (1 grey, 3 RGB).
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ _WIDE_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _GREY_MODES = ("1", "L", "LA", "La", *_WIDE_MODES)
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 _CHUNK = 64  # images in memory at a time while files are read
-_RESIZE_BYTES = 64 * 2**20  # input that `resized` holds in memory at a time
 #: What Pillow raises for a damaged file, depending on the format.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
@@ -62,7 +61,7 @@ class _BadImageError(DataError):
         origin = f"{file.origin}: " if file.origin else ""
         super().__init__(
             f"{origin}{file.path} {reason}; repair or remove it, or leave bad images out "
-            "with skip_bad."
+            "with --skip-bad."
         )
 
 
@@ -129,26 +128,6 @@ def image_chunks(
         done += len(chunk)
         if progress is not None:
             progress(done, len(files))
-
-
-def resized(images: np.ndarray, size: int) -> np.ndarray:
-    """Images (N, H, W, C) uint8, C 1 or 3, as RGB (N, S, S, 3) uint8: antialiased bilinear.
-
-    Works through a memory-mapped array in pieces; the result alone is held in memory.
-    """
-    import torch
-    import torch.nn.functional as F
-
-    result = np.empty((len(images), size, size, 3), dtype=np.uint8)
-    step = max(1, _RESIZE_BYTES // max(1, images[:1].nbytes))
-    for start in range(0, len(images), step):
-        piece = np.array(images[start : start + step])
-        if piece.shape[1:3] != (size, size):
-            pixels = torch.from_numpy(piece).permute(0, 3, 1, 2)  # (n, C, H, W)
-            pixels = F.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)
-            piece = pixels.permute(0, 2, 3, 1).numpy()  # (n, S, S, C)
-        result[start : start + step] = piece  # a grey channel is broadcast to three
-    return result
 
 
 def _mapped(

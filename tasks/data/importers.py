@@ -55,7 +55,6 @@ def import_folder(
     labels = [file.parent.name for file in files]
     return ingest(
         Source(
-            folder=src,
             dataset=task,
             files=[ImageFile(file) for file in files],
             names=[file.relative_to(src).as_posix() for file in files],
@@ -100,7 +99,6 @@ def import_csv(
     names = image_names(table, image_column)
     return ingest(
         Source(
-            folder=root,
             dataset=next(iter(tasks.values())).dataset,
             files=image_files(table, names, root),
             names=names,
@@ -143,7 +141,6 @@ def import_tactip(src: Path | str, out: Path | str, **options: Any) -> ImportRep
     held_out = np.repeat([False, True], [len(names[0]), len(files) - len(names[0])])
     return ingest(
         Source(
-            folder=src,
             dataset="edge",
             files=files,
             names=[file.path.relative_to(src).as_posix() for file in files],
@@ -200,7 +197,9 @@ def _tasks(
         raise DataError(f"{both[0]!r} is among targets and labels; name them differently.")
     count = bool(targets) + len(labels)
     if count == 0:
-        raise DataError("Nothing to learn is named; give targets={...} or labels={...}.")
+        raise DataError(
+            "Nothing to learn is named; give --target NAME=COLUMN:UNIT or --label NAME=COLUMN."
+        )
     if count > 1 and task is not None:
         raise DataError(
             f"{count} tasks cannot all be called {task!r}; leave the name out, or import one."

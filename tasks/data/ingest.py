@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,7 +38,7 @@ class ImportReport:
 class ImportOptions:
     """What all importers take as keywords.
 
-    name: of the pack; the source folder's when left out. title: in words; the name when left out.
+    name: of the pack; that of its folder when left out. title: in words; the name when left out.
     sensor: the name the images are stored under. size: side in pixels to resize all images to.
     seed, fractions: of the split into train, val and test where none is given.
     skip_bad: leave unreadable images out and report them, instead of stopping at the first.
@@ -67,12 +68,11 @@ class ImportOptions:
 class Source:
     """The images of one dataset as found, one entry of each sequence per image.
 
-    folder: the place they come from, which names the pack. names: what the files are called.
+    names: what the files are called.
     stratify: the class whose shares all splits keep. groups: what must stay in one split.
     splits: where they are given. held_out: where only the test images are given.
     """
 
-    folder: Path
     dataset: str
     files: Sequence[ImageFile]
     names: Sequence[str]
@@ -87,6 +87,7 @@ class Source:
 
 def ingest(source: Source, out: Path | str, options: ImportOptions) -> ImportReport:
     """Write the source as a pack; raises DataError naming the file, the row and the fix."""
+    _check_tasks(source)
     found = survey(source.files, size=options.size, skip_bad=options.skip_bad)
     kept = found.kept
     chunks = image_chunks(
@@ -104,7 +105,7 @@ def ingest(source: Source, out: Path | str, options: ImportOptions) -> ImportRep
         groups=None if source.groups is None else _at(source.groups, kept),
         pretrain=options.pretrain,
     )
-    place = source.folder.resolve().name
+    place = Path(out).resolve().name
     pack = write_pack(
         out,
         name=options.name or pack_name(place),
@@ -118,6 +119,16 @@ def ingest(source: Source, out: Path | str, options: ImportOptions) -> ImportRep
         overwrite=options.overwrite,
     )
     return ImportReport(pack=pack, images=len(kept), skipped=tuple(found.skipped))
+
+
+def _check_tasks(source: Source) -> None:
+    """Raises TaskError where a task that vtbench knows gets other targets or units than its own."""
+    from vtbench.tasks.resolve import resolve_task
+
+    for name, declaration in source.tasks.items():
+        module, _, task_class = BUILTIN.get(name, "").partition(":")
+        known = getattr(import_module(module), task_class) if module else None
+        resolve_task(name, declaration, source.columns, known)
 
 
 def pack_name(text: str) -> str:

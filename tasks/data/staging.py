@@ -111,7 +111,9 @@ def _check_place(path: Path, *, overwrite: bool) -> None:
     if not (path / DECLARATION_FILE).is_file():
         raise DataError(f"{path}: is not empty and not a pack; choose a new or empty folder.")
     if not overwrite:
-        raise DataError(f"{path}: holds a pack already; choose a new folder, or allow overwriting.")
+        raise DataError(
+            f"{path}: holds a pack already; choose a new folder, or replace it with --overwrite."
+        )
     foreign = next((file for file in sorted(path.rglob("*")) if _foreign(file, path)), None)
     if foreign is not None:
         raise DataError(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vtbench.tasks.data.images import ImageFile, image_chunks, read_image, resized, survey
+from vtbench.tasks.data.images import ImageFile, image_chunks, read_image, survey
+from vtbench.tasks.data.resize import resized
 from vtbench.tasks.errors import DataError
 
 GREY = np.array([[0, 100], [200, 255], [7, 8]], dtype=np.uint8)  # 3 high, 2 wide
@@ -102,7 +103,7 @@ def _bad(tmp_path: Path) -> list[ImageFile]:
     ("index", "message"),
     [
         (1, r"^labels\.csv, row 1: \S*cut\.png cannot be read as an image.*; repair or remove it"),
-        (2, r"^labels\.csv, row 2: \S*text\.png is not an image file; .*skip_bad"),
+        (2, r"^labels\.csv, row 2: \S*text\.png is not an image file; .*--skip-bad"),
         (3, r"^labels\.csv, row 3: \S*gone\.png is missing; repair"),
     ],
 )
@@ -184,6 +185,6 @@ def test_images_of_the_right_size_stay_as_they_are(tmp_path: Path) -> None:
 def test_resizing_in_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).integers(0, 256, (7, 16, 16, 3), dtype=np.uint8)
     whole = resized(images, 8)
-    monkeypatch.setattr("vtbench.tasks.data.images._RESIZE_BYTES", 2 * images[:1].nbytes)
+    monkeypatch.setattr("vtbench.tasks.data.resize._BYTES", 2 * images[:1].nbytes)
 
     assert np.array_equal(resized(images, 8), whole)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from vtbench.tasks.data.importers import import_csv, import_folder, import_tactip
-from vtbench.tasks.errors import DataError
+from vtbench.tasks.errors import DataError, TaskError
 
 
 def _image(path: Path, value: int) -> None:
@@ -66,11 +66,11 @@ def _taps(folder: Path, count: int) -> None:
 
 
 def test_class_folders_become_a_stratified_task(folders: Path, tmp_path: Path) -> None:
-    report = import_folder(folders, tmp_path / "out", task="shape")
+    report = import_folder(folders, tmp_path / "Pack 1", task="shape")
     dataset = report.pack.dataset("shape")
 
     assert (report.images, report.skipped) == (30, ())
-    assert (report.pack.name, report.pack.title) == ("shapes-1", "Shapes 1")
+    assert (report.pack.name, report.pack.title) == ("pack-1", "Pack 1")
     assert report.pack.source == "real"
     assert report.pack.tasks["shape"].label == "shape"
     assert dataset.info["shape"].classes == ("ball 9", "ball 10", "cube")
@@ -160,20 +160,20 @@ def test_a_manifest_becomes_a_regression_task(tmp_path: Path) -> None:
         manifest,
         tmp_path / "out",
         targets={"z": "fz:N", "yaw": "angle:deg:360"},
-        task="force",
+        task="push",
         group_column="take",
         split_column="part",
     )
-    dataset = report.pack.dataset("force")
+    dataset = report.pack.dataset("push")
 
-    assert report.pack.name == "takes"
-    assert report.pack.tasks["force"].targets == ("z", "yaw")
-    assert report.pack.tasks["force"].title is None
+    assert report.pack.name == "out"
+    assert report.pack.tasks["push"].targets == ("z", "yaw")
+    assert report.pack.tasks["push"].title == "Push"
     assert (dataset.info["z"].unit, dataset.info["z"].period) == ("N", None)
     assert (dataset.info["yaw"].unit, dataset.info["yaw"].period) == ("deg", 360)
     assert np.array_equal(dataset.columns["z"], np.arange(24) / 10)
     assert dataset.splits["val"].tolist() == list(range(12, 18))
-    assert report.pack.datasets["force"].group == "recording"
+    assert report.pack.datasets["push"].group == "recording"
 
 
 def test_a_manifest_becomes_a_classification_task(tmp_path: Path) -> None:
@@ -213,10 +213,10 @@ def test_images_may_lie_elsewhere_and_rows_keep_their_labels(tmp_path: Path) -> 
         tmp_path / "out",
         images=tmp_path / "takes",
         targets={"fz": "fz"},
-        task="force",
+        task="push",
         skip_bad=True,
     )
-    dataset = report.pack.dataset("force")
+    dataset = report.pack.dataset("push")
 
     assert report.images == 23
     assert len(report.skipped) == 1
@@ -239,8 +239,8 @@ def test_images_may_lie_elsewhere_and_rows_keep_their_labels(tmp_path: Path) -> 
         ({}, {"targets": {"z": "fzz:N"}}, "column 'fzz' is missing; did you mean 'fz'"),
         ({}, {"targets": {"z": "fz:N:0"}}, "Target 'z': 'fz:N:0' is not column, column:unit"),
         ({}, {"targets": {"z": "fz:N:1:2"}}, "Target 'z': .* write for instance"),
-        ({}, {"targets": None}, "Nothing to learn is named; give targets"),
-        ({}, {"labels": {"slip": "slip"}}, "2 tasks cannot all be called 'force'"),
+        ({}, {"targets": None}, "Nothing to learn is named; give --target"),
+        ({}, {"labels": {"slip": "slip"}}, "2 tasks cannot all be called 'push'"),
         ({}, {"labels": {"z": "slip"}}, "'z' is among targets and labels"),
         ({"slip": [1] * 24}, {"targets": None, "labels": {"slip": "slip"}},
          r"labels\.csv, column 'slip': classes: needs at least 2"),
@@ -257,7 +257,7 @@ def test_what_is_wrong_with_a_manifest_is_named(
     tmp_path: Path, changes: dict[str, Any], asked: dict[str, Any], message: str
 ) -> None:
     manifest = _manifest(tmp_path / "takes", **changes)
-    usual = {"targets": {"z": "fz:N"}, "task": "force"}
+    usual = {"targets": {"z": "fz:N"}, "task": "push"}
 
     with pytest.raises(DataError, match=message):
         import_csv(manifest, tmp_path / "out", **{**usual, **asked})
@@ -302,3 +302,10 @@ def test_an_incomplete_tactip_folder_is_explained(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"val/targets\.csv: is missing; give the folder that"):
         import_tactip(tmp_path / "taps", tmp_path / "out")
+
+
+def test_a_task_that_vtbench_knows_must_have_its_targets_and_units(tmp_path: Path) -> None:
+    manifest = _manifest(tmp_path / "takes")
+    with pytest.raises(TaskError, match=r"Task 'force' needs the targets fx \(N\)"):
+        import_csv(manifest, tmp_path / "out", targets={"z": "fz:N"}, task="force")
+    assert not (tmp_path / "out").exists()

@@ -114,7 +114,9 @@ def test_labels_are_checked_before_the_first_image_is_made(
 
 def test_a_pack_is_replaced_only_when_that_is_asked_for(pack: Pack, write: Write) -> None:
     pack.fingerprint("edge")  # leaves the digest beside the images
-    with pytest.raises(DataError, match="holds a pack already; choose a new folder, or allow"):
+    with pytest.raises(
+        DataError, match="holds a pack already; choose a new folder, or replace it with --overwrite"
+    ):
         write()
 
     assert write(overwrite=True, title="Other").title == "Other"
