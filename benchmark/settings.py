@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vtbench.benchmark.errors import SettingsError, UnknownName, suggestion
 from vtbench.benchmark.spec import read_value
@@ -52,6 +52,11 @@ class Encoder(Section):
     width: int = Field(ge=4)
     max_pool: bool = True
     precision: Literal["auto", "32", "bf16"] = "auto"
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        return str(value)  # YAML reads 32 as a number
 
 
 class Scale(Section):

@@ -107,3 +107,14 @@ def test_registering_by_hand_refuses_a_name_in_use() -> None:
     assert known["mine"] is Method
     with pytest.raises(RegistryError, match="offered twice"):
         known.register("sarl", Method)
+
+
+def test_names_of_controls_and_presets_are_not_for_plugins(plugins: Path) -> None:
+    install(plugins, "thief", points={"supervised": "thief:A", "all": "thief:A", "ok": "thief:A"},
+            source="class A: pass\n")  # fmt: skip
+
+    known = registry.methods()
+
+    assert known.refused == {"supervised": "thief 1.0", "all": "thief 1.0"}
+    assert "ok" in known
+    assert "supervised" not in known

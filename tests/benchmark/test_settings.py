@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtbench.benchmark.errors import SettingsError, UnknownName, UsageError
-from vtbench.benchmark.settings import load_profile, profile_names
+from vtbench.benchmark.launch import Workers
+from vtbench.benchmark.settings import Hardware, load_profile, profile_names
 
 
 def test_every_shipped_profile_loads() -> None:
@@ -102,3 +103,32 @@ def test_any_override_loads_or_is_a_usage_error(text: str) -> None:
         load_profile("quick", [text])
     except UsageError as error:
         assert str(error)
+
+
+def test_a_profile_that_is_its_own_base_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "loop.yaml"
+    path.write_text(f"base: {path}\n")
+
+    with pytest.raises(SettingsError, match="itself as its base"):
+        load_profile(str(path))
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:x", "cuda:99", "gpu"])
+def test_a_device_that_is_not_here_is_refused(device: str) -> None:
+    with pytest.raises(UsageError, match="--device"):
+        Workers.choose(Hardware(device=device))
+
+
+@pytest.mark.parametrize("override", ["hardware.jobs=0", "hardware.threads=-3"])
+def test_numbers_of_workers_are_positive(override: str) -> None:
+    with pytest.raises(SettingsError):
+        load_profile("quick", [override])
+
+
+def test_auto_precision_is_resolved_before_it_becomes_an_identity() -> None:
+    settings = load_profile("quick").settings
+
+    assert settings.encoder.precision == "auto"
+    assert settings.with_precision("bf16").encoder.precision == "bf16"
+    fixed = load_profile("quick", ["encoder.precision=32"]).settings
+    assert fixed.with_precision("bf16").encoder.precision == "32"

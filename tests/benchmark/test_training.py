@@ -117,6 +117,31 @@ def test_a_run_with_fewer_images_than_a_batch_trains_on_all_of_them(
     assert train("byol", settings, images[:9], tmp_path)["batch_size"] == 9
 
 
+def test_a_damaged_encoder_is_set_aside_and_trained_again(
+    settings: Settings, images: torch.Tensor, tmp_path: Path
+) -> None:
+    train("simclr", settings, images, tmp_path)
+    whole = (tmp_path / checkpoint.ENCODER).read_bytes()
+    assert checkpoint.load_summary(tmp_path, "a") is not None
+    assert checkpoint.load_summary(tmp_path, "another") is None
+    (tmp_path / checkpoint.ENCODER).write_bytes(whole[:100])
+
+    assert checkpoint.load_summary(tmp_path, "a") is None
+    train("simclr", settings, images, tmp_path)
+    assert (tmp_path / checkpoint.ENCODER).read_bytes() == whole
+
+
+@pytest.mark.parametrize("damage", [b"[1]\n", b"\xff\xfe", b'{"step": "x"}\n', b'{"st'])
+def test_a_damaged_log_stops_no_training(
+    settings: Settings, images: torch.Tensor, tmp_path: Path, damage: bytes
+) -> None:
+    (tmp_path / checkpoint.LOG).write_bytes(damage)
+    train("simclr", settings, images, tmp_path)
+
+    rows = [json.loads(line) for line in (tmp_path / checkpoint.LOG).read_text().splitlines()]
+    assert rows[0]["step"] == 0
+
+
 # ------------------------------------------------------------------ optimisers and schedules
 
 
@@ -230,6 +255,29 @@ def test_methods_of_one_seed_start_from_the_same_encoder(settings: Settings) -> 
     ] + [assemble.build_encoder(settings, seed=3).state_dict()]
 
     assert all(torch.equal(states[0][k], other[k]) for other in states for k in states[0])
+
+
+def test_ablations_of_one_seed_start_from_the_same_heads(settings: Settings) -> None:
+    specs = [Spec("sarl"), Spec.parse("sarl:ram=0"), Spec.parse("sarl:ppda=0:ram=0:sal=0")]
+    states = [assemble.build_method(SARL, s, settings, seed=0)[0].state_dict() for s in specs]
+
+    for other in states[1:]:
+        assert all(torch.equal(states[0][key], value) for key, value in other.items())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sarl:ram=nan", "finite"),
+        ("sarl:lr=inf", "finite"),
+        ("sarl:ppda_temperature=0", "more than 0"),
+        ("sarl:hidden_width=0", "more than 0"),
+        ("sarl:global=0:sal=0:ppda=0:ram=0", "every term has weight 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        assemble.resolve(SARL, Spec.parse(text), load_profile("quick").settings.pretrain)
 
 
 # ------------------------------------------------------------------ collapse

@@ -49,6 +49,8 @@ def refused(done, *words: str) -> str:
         (["ruin"], ["ruin"]),
         (["data", "import", "csv", "none.csv", "--out", "p", "--target", "x"], ["NAME=COLUMN"]),
         (["data", "show", "nowhere"], ["pack.yaml"]),
+        (["data", "import", "folder", ".", "--out", "p", "--group-column", "g"], ["csv only"]),
+        (["run", "--device", "tpu"], ["--device 'tpu'"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -156,3 +156,20 @@ def test_a_simulated_pack_is_made_on_first_use_and_said_to_be_simulated(bench: B
     }  # fmt: skip
     assert {record["data"]["source"] for record in found} == {"simulated"}
     assert bench("plan", "--profile", "tiny.yaml").returncode == 0
+
+
+def test_a_changed_profile_makes_its_old_results_stale_and_the_card_tells_the_new_one(
+    bench: Bench,
+) -> None:
+    profile = bench.folder / "tiny.yaml"
+    assert bench(*RUN, "--methods", "random_init,raw_pixels").returncode == 0
+    profile.write_text(
+        profile.read_text().replace("classification_epochs: 3", "classification_epochs: 4")
+    )
+    assert bench(*RUN, "--methods", "random_init").returncode == 0
+    table = bench("table").stdout
+
+    assert "4 epochs, or" in table
+    assert "3 epochs, or" not in table
+    assert "stale" in table
+    assert "4 stale" in bench("status").stdout
