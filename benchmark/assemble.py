@@ -3,8 +3,8 @@
 A spec's settings may name a loss term (its weight), a field of the method's Config, a field of
 its recipe, or `recipe` itself; no two of these share a name. The profile then applies its
 stated rules: `pretrain.scale` shrinks the fields marked `scaled`, `pretrain.optimizer: adamw`
-replaces optimiser and schedule of every method, `pretrain.views: common` its augmentation, and a
-warm-up never exceeds a tenth of the training.
+replaces the optimiser of every method but not its schedule, `pretrain.views: common` its
+augmentation, and a warm-up never exceeds a tenth of the training.
 """
 
 from __future__ import annotations
@@ -155,12 +155,11 @@ def _profiled(recipe: Recipe, pretrain: Pretrain) -> Recipe:
         recipe = replace(recipe, views=(Augmentation(), Augmentation()))
     if pretrain.optimizer == "method":
         return recipe
-    return Recipe(
+    return replace(
+        recipe,
         optimizer="adamw",
         lr=pretrain.lr,
         lr_scaling="none",
+        lr_norm_and_bias=None,
         weight_decay=pretrain.weight_decay,
-        warmup_epochs=LONGEST_WARMUP * pretrain.epochs,
-        views=recipe.views,
-        settings=recipe.settings,
     )

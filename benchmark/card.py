@@ -25,8 +25,8 @@ def _pretrain_line(values: Mapping[str, Any]) -> str:
     optimizer = "each method's own optimiser"
     if values["optimizer"] == "adamw":
         optimizer = (
-            f"AdamW with warm-up and cosine for all (lr {values['lr']:g}, "
-            f"decay {values['weight_decay']:g})"
+            f"AdamW for all (lr {values['lr']:g}, decay {values['weight_decay']:g}), "
+            "each method's own schedule"
         )
     views = "the SARL paper's views for all" if values["views"] == "common" else "own views"
     scale = {name: factor for name, factor in values["scale"].items() if factor != 1}

@@ -74,9 +74,9 @@ class Scale(Section):
 class Pretrain(Section):
     """Self-supervised training. `recipe` names one of each method's recipes.
 
-    `optimizer: method` trains each method with its own optimiser and schedule; `adamw` trains all
-    of them with AdamW at `lr` (a tenth of the training warm-up, then cosine to 0; no decay of
-    norms and biases), for runs too short for layer-wise scaled rates (LARS).
+    `optimizer: method` trains each method with its own optimiser and rate; `adamw` trains all
+    of them with AdamW at `lr`, each by its own schedule (SARL: constant; SimCLR, BYOL: warm-up and
+    cosine), for runs too short for layer-wise scaled rates (LARS).
     `views: method` gives each method its own augmentation; `common` gives all of them two views
     of the SARL paper's pipeline.
     """
