@@ -242,6 +242,7 @@ class _Run:
         return features
 
     def _supervised(self, task: Task, dataset: Dataset) -> ProbeResult:
+        images_per_epoch = {"images_per_unit": len(dataset.splits["train"])}
         return train_reference(
             task,
             dataset,
@@ -250,7 +251,9 @@ class _Run:
             seed=self.job.seed,
             device=self.site.device,
             precision=self.site.precision,
-            progress=self._supervised_progress,
+            progress=lambda done, total, info: self._supervised_progress(
+                done, total, info | images_per_epoch
+            ),
         )
 
     def _supervised_progress(self, done: int, total: int, info: dict[str, float]) -> None:
