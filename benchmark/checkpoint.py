@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from vtbench.benchmark.errors import VTBenchError
+from vtbench.results.atomic import write_atomically
 
 CHECKPOINT = "checkpoint.pt"
 ENCODER = "encoder.safetensors"
@@ -21,7 +22,7 @@ LOG = "losses.jsonl"
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Replace the folder's checkpoint atomically."""
-    write_whole(folder / CHECKPOINT, lambda path: torch.save(state, path))
+    write_atomically(folder / CHECKPOINT, lambda file: torch.save(state, file))
 
 
 def load_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
@@ -46,9 +47,9 @@ def load_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
 def save_encoder(folder: Path, encoder: torch.nn.Module, summary: dict[str, Any]) -> None:
     """The trained encoder, then its summary, whose presence says that training is complete."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in encoder.state_dict().items()}
-    write_whole(folder / ENCODER, lambda path: save_file(tensors, path))
+    write_atomically(folder / ENCODER, lambda file: file.write(save(tensors)))
     text = json.dumps(summary, indent=1, sort_keys=True) + "\n"
-    write_whole(folder / SUMMARY, lambda path: path.write_text(text, encoding="utf-8"))
+    write_atomically(folder / SUMMARY, lambda file: file.write(text.encode()))
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -106,17 +107,4 @@ def keep_lines_before(path: Path, step: int) -> None:
         if not isinstance(written_at, int) or written_at >= step:
             break
         kept.append(line + "\n")
-    write_whole(path, lambda new: new.write_text("".join(kept), encoding="utf-8"))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside its place and move it there, so that no reader ever sees a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_atomically(path, lambda file: file.write("".join(kept).encode()))

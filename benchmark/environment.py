@@ -101,7 +101,7 @@ def supports_bf16(device: str) -> bool:
 
     On CPUs it depends on the model (measured on this benchmark's narrow encoder: 1.4 times as
     fast on one server CPU with AVX512-BF16, 0.9 times on another), so there float32 is used
-    unless `pretrain.precision` asks for bf16.
+    unless `encoder.precision` asks for bf16.
     """
     if not device.startswith("cuda"):
         return False

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vtbench.benchmark.environment import cores
+from vtbench.benchmark.environment import clock, cores
 from vtbench.benchmark.errors import Interrupted, UsageError, VTBenchError
 from vtbench.benchmark.packs import PackSource
 from vtbench.benchmark.plan import Job
@@ -246,7 +246,7 @@ def _prepare(source: PackSource, settings: Settings) -> None:
         if _Worker.stop.is_set():
             raise Interrupted("Stopped.")
 
-    packs.ensure(source, settings, registry.datasets(), progress)
+    packs.make(source, settings, registry.datasets(), progress)
     _Worker.tell((f"data {source.name}", "finished", 1, 1, {}))
 
 
@@ -255,7 +255,7 @@ def _reporter(title: str) -> Callable[[str, int, int, dict[str, float]], None]:
     last: dict[str, float] = {}
 
     def report(stage: str, done: int, total: int, info: dict[str, float]) -> None:
-        now = time.monotonic()
+        now = clock()
         if done < total and now - last.get(stage, -EVENT_INTERVAL) < EVENT_INTERVAL:
             return
         last[stage] = now

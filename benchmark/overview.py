@@ -255,8 +255,9 @@ def _tasks(records: Sequence[Record], selection: Session | None) -> list[TaskCol
 
 def overview(store: Store) -> str:
     """The store in numbers, a paragraph for each group of results."""
-    paragraphs = [_group_lines(key, found) for key, found in groups(store.records()).items()]
-    rest = [*_in_progress(store), *_failures(store), *_damaged(store)]
+    records = store.records()
+    paragraphs = [_group_lines(key, found) for key, found in groups(records).items()]
+    rest = [*_in_progress(store), *_failures(records), *_damaged(store)]
     return "\n".join([f"Store {store.root}", *paragraphs, *rest])
 
 
@@ -277,10 +278,10 @@ def _in_progress(store: Store) -> list[str]:
     return [f"{count} trainings have begun and will be continued by `bench run`."] if count else []
 
 
-def _failures(store: Store) -> list[str]:
+def _failures(records: Sequence[Record]) -> list[str]:
     return [
         f"failed: {r.method_title} on {r.task}, seed {r.seed}: {r.error}"
-        for r in store.records()
+        for r in records
         if r.status == "failed"
     ]
 

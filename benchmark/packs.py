@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vtbench.benchmark import fingerprint
 from vtbench.benchmark.environment import cache_root
 from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.settings import Settings
-
-if TYPE_CHECKING:
-    from vtbench.tasks.data.pack import Pack
 
 DEFAULT = "vitactip-sim"
 
@@ -69,29 +66,26 @@ def simulated_images(settings: Settings, tasks: tuple[str, ...]) -> int:
     return sum(settings.data.simulated_counts.get(task, 0) for task in tasks)
 
 
-def ensure(
+def make(
     source: PackSource,
     settings: Settings,
     registry: Registry,
     progress: Callable[[int, int], None] | None = None,
-) -> Pack:
-    """Open the pack, making it first where it is made on demand and not there yet."""
+) -> None:
+    """Make a pack on demand; does nothing where it is there."""
     from filelock import FileLock
 
-    from vtbench.tasks.data.pack import Pack
-
-    if source.made_on_demand and not source.ready:
-        source.folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{source.folder}.lock"):  # another runner may be making it just now
-            if not source.ready:
-                maker: Any = registry[source.name]()
-                maker.prepare(
-                    source.folder,
-                    size=settings.data.stored_size,
-                    counts=settings.data.simulated_counts,
-                    zoom=settings.data.simulated_zoom,
-                    variety=settings.data.simulated_variety,
-                    seed=settings.data.simulation_seed,
-                    progress=progress,
-                )
-    return Pack.open(source.folder)
+    source.folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{source.folder}.lock"):  # another runner may be making it just now
+        if source.ready:
+            return
+        maker: Any = registry[source.name]()
+        maker.prepare(
+            source.folder,
+            size=settings.data.stored_size,
+            counts=settings.data.simulated_counts,
+            zoom=settings.data.simulated_zoom,
+            variety=settings.data.simulated_variety,
+            seed=settings.data.simulation_seed,
+            progress=progress,
+        )

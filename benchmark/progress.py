@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 
 from vtbench.benchmark.console import duration_text
+from vtbench.benchmark.environment import clock
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -27,7 +27,7 @@ class Rates:
 
     def of(self, title: str, stage: str, done: int, total: int) -> tuple[float, float]:
         """(units per second, seconds left); zeros until they can be known."""
-        now = time.monotonic()
+        now = clock()
         start, base = self.first.setdefault((title, stage), (now, done))
         if done <= base or now <= start:
             return 0.0, 0.0
@@ -94,7 +94,7 @@ class Display:
         )
 
     def _line(self, title: str, stage: str, done: int, total: int, info: dict[str, float]) -> None:
-        now = time.monotonic()
+        now = clock()
         detail = self._detail(title, stage, done, total, info)
         if not total or now - self.lines.setdefault((title, stage), now) < LINE_INTERVAL:
             return

@@ -7,7 +7,8 @@ be written, ends the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -74,26 +75,17 @@ def execute(
     return outcome
 
 
-class _claimed:  # noqa: N801 - used as a statement
+@contextmanager
+def _claimed(store: Store, key: str, should_stop: Callable[[], bool]) -> Iterator[None]:
     """Hold a job's claim; while another process holds it, wait but keep listening for a stop."""
-
-    def __init__(self, store: Store, key: str, should_stop: Callable[[], bool]) -> None:
-        self.store, self.key, self.should_stop = store, key, should_stop
-
-    def __enter__(self) -> None:
+    with ExitStack() as held:
         while True:
-            if self.should_stop():
+            if should_stop():
                 raise Interrupted("Stopped.")
-            claim = self.store.claim(self.key, wait=0.5)
-            try:
-                claim.__enter__()
-            except StoreBusy:
-                continue
-            self.claim = claim
-            return
-
-    def __exit__(self, *error: object) -> None:
-        self.claim.__exit__(*error)
+            with suppress(StoreBusy):
+                held.enter_context(store.claim(key, wait=0.5))
+                break
+        yield
 
 
 def _is_done(store: Store, identity: str) -> bool:

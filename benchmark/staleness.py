@@ -6,6 +6,7 @@ A stale result is never reused and never deleted: tables leave it out and say so
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vtbench.benchmark.errors import RegistryError
@@ -89,8 +90,12 @@ class _Judge:
             return False
         if record.status == "failed" and not record.code:
             return False
-        maker = CellMaker(self.pack, self.settings, record.sensor, self.methods, self.tasks)
+        maker = self._maker(record.sensor)
         return maker.jobs(row, [record.task], record.seed)[0].cells[0].id != record.id
+
+    @cache  # noqa: B019 - a judge lives for one table; the pool is fingerprinted once for it
+    def _maker(self, sensor: str) -> CellMaker:
+        return CellMaker(self.pack, self.settings, sensor, self.methods, self.tasks)
 
 
 def _row(record: Record) -> Row:
