@@ -1,14 +1,17 @@
 """From `sarl:ram=0` and a profile to a method that can be trained.
 
 A spec's settings may name a loss term (its weight), a field of the method's Config, a field of
-its recipe, or `recipe` itself; no two of these share a name. The profile then applies its
-stated rules: `pretrain.scale` shrinks the fields marked `scaled`, `pretrain.optimizer: adamw`
-replaces the optimiser of every method but not its schedule, `pretrain.views: common` its
-augmentation, and a warm-up never exceeds a tenth of the training.
+its recipe, or `recipe` itself; no two of these share a name. A recipe may replace defaults of the
+method, and some of its own numbers for trainings of other lengths (`by_epochs`). The profile then
+applies its stated rules: `pretrain.scale` shrinks the fields marked `scaled`,
+`pretrain.optimizer: adamw` replaces the optimiser of every method but not its schedule,
+`pretrain.views: common` its augmentation, and what is counted in epochs - warm-ups, a queue's
+start - shrinks in proportion in trainings of less than 100 epochs.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -17,14 +20,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from vtbench.benchmark.errors import UsageError, suggestion
 from vtbench.benchmark.seeding import seeded
-from vtbench.benchmark.settings import Pretrain, Scale, Settings
+from vtbench.benchmark.settings import Pretrain, Settings
 from vtbench.benchmark.spec import Spec, Value
-from vtbench.methods.base import Method, MethodConfig
+from vtbench.methods.base import Method, MethodConfig, Rule
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.recipe import Augmentation, Recipe
 
-#: A warm-up is at most this share of the training; the official 10 of 100 epochs is just that.
-LONGEST_WARMUP = 0.1
+#: Durations in epochs are meant for trainings of this length, and shorter in shorter ones.
+REFERENCE_EPOCHS = 100
 
 RECIPE_SETTINGS = (
     "optimizer", "lr", "lr_scaling", "lr_norm_and_bias", "weight_decay", "decay_norm_and_bias",
@@ -62,7 +65,7 @@ def resolve(
     """Term weights, Config and recipe of a spec under a profile."""
     _check_values(spec)
     given = dict(spec.settings)
-    recipe = _recipe(cls, spec, str(given.pop("recipe", pretrain.recipe)))
+    recipe = _recipe(cls, spec, str(given.pop("recipe", pretrain.recipe)), pretrain.epochs)
     terms = {key: given.pop(key) for key in list(given) if key in cls.terms}
     named = {key: given.pop(key) for key in list(given) if key in _config_fields(cls)}
     rules = {key: given.pop(key) for key in list(given) if key in RECIPE_SETTINGS}
@@ -71,12 +74,14 @@ def resolve(
         raise UsageError(
             f"{spec.name} has no setting {key!r}{suggestion(key, setting_names(cls))}."
         )
-    weights = _typed(dict[str, float], terms, spec)
+    chosen = {key: value for key, value in recipe.settings.items() if key not in cls.terms}
+    own_terms = {key: value for key, value in recipe.settings.items() if key in cls.terms}
+    weights = _typed(dict[str, float], {**own_terms, **terms}, spec)
     if not any({**cls.terms, **weights}.values()):
         raise UsageError(f"In {str(spec)!r} every term has weight 0: nothing would be trained.")
-    config = _typed(cls.Config, {**recipe.settings, **named}, spec)
+    config = _typed(cls.Config, {**chosen, **named}, spec)
     _check_config(config, spec)
-    config = _shrunk(config, pretrain.scale, keep=set(named))
+    config = _shrunk(config, pretrain, keep=set(named))
     recipe = _typed(Recipe, {**_shallow(_profiled(recipe, pretrain)), **rules}, spec)
     return weights, config, recipe
 
@@ -88,11 +93,15 @@ def _check_values(spec: Spec) -> None:
 
 
 def _check_config(config: MethodConfig, spec: Spec) -> None:
-    """Widths, counts, temperatures and rates of a method are all positive."""
+    """Widths, counts, temperatures and rates of a method are positive, unless 0 has a meaning."""
     for field in fields(config):
         value = getattr(config, field.name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
-            raise UsageError(f"In {str(spec)!r}, {field.name}={value} must be more than 0.")
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            continue
+        zero = field.metadata.get("zero", False)
+        if value < 0 or (value == 0 and not zero):
+            bound = "0 or more" if zero else "more than 0"
+            raise UsageError(f"In {str(spec)!r}, {field.name}={value} must be {bound}.")
 
 
 def setting_names(cls: type[Method]) -> list[str]:
@@ -110,10 +119,15 @@ def _config_fields(cls: type[Method]) -> list[str]:
     return [field.name for field in fields(cls.Config)]
 
 
-def _recipe(cls: type[Method], spec: Spec, name: str) -> Recipe:
+def _recipe(cls: type[Method], spec: Spec, name: str, epochs: int) -> Recipe:
+    """The named recipe, with what it has for the length of training nearest to `epochs`."""
     if name not in cls.recipes:
         raise UsageError(f"{spec.name} has no recipe {name!r}{suggestion(name, cls.recipes)}.")
-    return cls.recipes[name]
+    recipe = cls.recipes[name]
+    if not recipe.by_epochs:
+        return recipe
+    nearest = min(recipe.by_epochs, key=lambda length: abs(math.log(length / epochs)))
+    return replace(recipe, **recipe.by_epochs[nearest])
 
 
 def _shallow(recipe: Recipe) -> dict[str, Any]:
@@ -130,27 +144,37 @@ def _typed(kind: Any, values: Mapping[str, Value | object], spec: Spec) -> Any:
         raise UsageError(f"In {str(spec)!r}, {key}={first['input']!r}: {reason}.") from None
 
 
-def _shrunk(config: MethodConfig, scale: Scale, *, keep: set[str]) -> MethodConfig:
-    """Fields marked `scaled` under the profile's factors; what the user set by hand stays."""
+def _shrunk(config: MethodConfig, pretrain: Pretrain, *, keep: set[str]) -> MethodConfig:
+    """Fields marked `scaled` under the profile's rules; what the user set by hand stays."""
     changes = {
-        field.name: _scaled(getattr(config, field.name), field.metadata["scale"], scale)
+        field.name: _scaled(getattr(config, field.name), field.metadata["scale"], pretrain)
         for field in fields(config)
         if "scale" in field.metadata and field.name not in keep
     }
     return replace(config, **changes)
 
 
-def _scaled(value: Any, rule: str, scale: Scale) -> Any:
-    factor = getattr(scale, rule)
+def _scaled(value: Any, rule: Rule, pretrain: Pretrain) -> Any:
+    """One value under its rule; see `methods.base.scaled`."""
+    scale = pretrain.scale
+    if value == 0:
+        return value
+    if rule == "epochs":
+        return value * _shortening(pretrain)
     if rule == "ema":
-        return 1.0 - (1.0 - value) * factor
-    return max(1, round(value * factor))
+        return 1.0 - (1.0 - value) * scale.ema
+    if rule == "head":
+        narrower = max(round(value * scale.head), scale.narrowest)
+        return min(value, narrower, scale.widest or value)
+    return max(1, round(value * scale.codes))
+
+
+def _shortening(pretrain: Pretrain) -> float:
+    return min(1.0, pretrain.epochs / REFERENCE_EPOCHS)
 
 
 def _profiled(recipe: Recipe, pretrain: Pretrain) -> Recipe:
-    recipe = replace(
-        recipe, warmup_epochs=min(recipe.warmup_epochs, LONGEST_WARMUP * pretrain.epochs)
-    )
+    recipe = replace(recipe, warmup_epochs=recipe.warmup_epochs * _shortening(pretrain))
     if pretrain.views == "common":
         recipe = replace(recipe, views=(Augmentation(), Augmentation()))
     if pretrain.optimizer == "method":

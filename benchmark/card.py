@@ -29,12 +29,33 @@ def _pretrain_line(values: Mapping[str, Any]) -> str:
             "each method's own schedule"
         )
     views = "the SARL paper's views for all" if values["views"] == "common" else "own views"
-    scale = {name: factor for name, factor in values["scale"].items() if factor != 1}
-    shrunk = ", ".join(f"{name} x {factor:g}" for name, factor in scale.items())
     return (
         f"pre-training {values['epochs']} epochs at batch {values['batch_size']}, recipe "
-        f"{values['recipe']}, {optimizer}, {views}" + (f"; shrunk: {shrunk}" if shrunk else "")
+        f"{values['recipe']}, {optimizer}, {views}{_shrunk(values)}"
     )
+
+
+def _shrunk(values: Mapping[str, Any]) -> str:
+    """What the profile made smaller than the methods' authors have it."""
+    scale = values["scale"]
+    rules = [
+        _factor("widths of projectors and predictors", scale["head"]),
+        _bound("but not below", scale.get("narrowest", 1), 1),
+        _bound("nor above", scale.get("widest"), None),
+        _factor("prototypes, codes and queues", scale["codes"]),
+        _factor("distance of EMA rates from 1", scale["ema"]),
+        _factor("warm-ups, freezes, starts of queues", min(1.0, values["epochs"] / 100)),
+    ]
+    shrunk = ", ".join(rule for rule in rules if rule)
+    return f"; shrunk: {shrunk}" if shrunk else ""
+
+
+def _factor(what: str, factor: float) -> str:
+    return f"{what} x {factor:g}" if factor != 1 else ""
+
+
+def _bound(words: str, bound: int | None, none: int | None) -> str:
+    return f"{words} {bound}" if bound != none else ""
 
 
 def _probe_line(values: Mapping[str, Any]) -> str:

@@ -3,14 +3,14 @@
 A step is: take the step's images, make their views, compute the method's terms, sum them by
 weight, step the optimiser, let the method move its target network. Order and views of a step are
 pure functions of (seed, step), so a training resumed at a step continues as if never stopped.
+What is logged on the way (`training_log`, `gradients`, `monitor`) changes nothing in it.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,18 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from vtbench.benchmark import checkpoint, monitor
+from vtbench.benchmark import checkpoint, gradients, monitor
 from vtbench.benchmark.environment import clock
-from vtbench.benchmark.errors import Interrupted, TrainingDiverged
+from vtbench.benchmark.errors import Interrupted
 from vtbench.benchmark.optimizers import build_optimizer, set_learning_rate
 from vtbench.benchmark.seeding import generator
+from vtbench.benchmark.training_log import TrainingLog
 from vtbench.methods.base import Method, Progress, Views
 from vtbench.methods.recipe import Recipe
 from vtbench.methods.views import make_views, whole_images
 
 # Fabric announces its precision on every start; the protocol says it already.
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-
-MONITORED_IMAGES = 256
-LOG_EVERY = 20  # steps between transfers of the losses from the device
 
 Report = Callable[[int, int, dict[str, float]], None]
 
@@ -83,6 +81,7 @@ def pretrain(
     training.resume()
     while training.step < training.total_steps:
         training.run_epoch()
+    training.restore_kept()
     summary = training.summary()
     checkpoint.save_encoder(folder, method.encoder, summary)
     return summary
@@ -100,7 +99,8 @@ class Training:
         self.steps_per_epoch = len(images) // self.batch_size
         self.total_steps = self.steps_per_epoch * plan.epochs
         self.step = 0
-        self.pending: list[tuple[int, Tensor]] = []  # losses not yet read from the device
+        self.kept: dict[str, Any] = {}  # epoch (from 1), loss and monitor of what is to be saved
+        self.log = TrainingLog(folder, method)
         self.seconds = 0.0  # spent by earlier processes on this training
         self.started = clock()
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,6 +121,7 @@ class Training:
         )
         self.objective, self.optimizer = self.fabric.setup(objective, optimizer)
         self.images = self.images.to(self.fabric.device)
+        self.monitored = monitor.fixed_images(self.images)
 
     @property
     def progress(self) -> Progress:
@@ -129,7 +130,7 @@ class Training:
     # ---------------------------------------------------------------- the loop
 
     def run_epoch(self) -> None:
-        """From the current step to the end of its epoch; then monitor and checkpoint."""
+        """From the current step to the end of its epoch; then monitor, keep and checkpoint."""
         epoch = self.step // self.steps_per_epoch
         order = torch.randperm(
             len(self.images), generator=generator(self.plan.seed, "order", epoch)
@@ -142,7 +143,9 @@ class Training:
             start = self.step % self.steps_per_epoch * self.batch_size
             self.run_step(order[start : start + self.batch_size])
         self.flush()
-        checkpoint.append_lines(self.folder / checkpoint.LOG, [self.monitor()])
+        reading = self.monitor()
+        self.log.write([reading])
+        self.keep(epoch + 1, self.log.end_epoch(self.steps_per_epoch), reading)
         self.save()
 
     def run_step(self, rows: Tensor) -> None:
@@ -152,51 +155,63 @@ class Training:
         step = [progress.step, progress.total_steps, progress.steps_per_epoch]
         losses = self.objective(self.images[rows.to(self.images.device)], step)
         total = self.method.total(losses)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)  # a parameter without gradient stays as it is
+        norms = None
+        if gradients.is_due(self.method, progress):
+            norms = gradients.gradient_norms(self.method, losses, self.fabric.backward)
         self.fabric.backward(total)
         self.optimizer.step()
         self.method.after_step(progress)
-        terms = [losses[name] for name in self.method.terms if self.method.wants(name)]
-        self.pending.append((self.step, torch.stack([total, *terms]).detach().float()))
+        self.log.add(self.step, total, losses, norms)
         self.step += 1
-        if len(self.pending) >= LOG_EVERY:
+        if self.log.is_full:
             self.flush()
+
+    # ---------------------------------------------------------------- what is kept
+
+    def keep(self, epoch: int, loss: float, reading: dict[str, Any]) -> None:
+        """Note what would be saved if the training ended with this epoch (`Recipe.keep`).
+
+        loss: the mean of the epoch. Of equal epochs the first is kept.
+        """
+        lowest = self.recipe.keep == "lowest_loss"
+        if lowest and self.kept and loss >= self.kept["loss"]:
+            return
+        self.kept = {"epoch": epoch, "loss": loss, "monitor": reading}
+        if lowest:
+            state = self.method.encoder.state_dict()
+            self.kept["encoder"] = {name: t.detach().clone() for name, t in state.items()}
+
+    def restore_kept(self) -> None:
+        """Give the encoder the weights that are to be saved, once all steps are done."""
+        if "encoder" in self.kept:
+            self.method.encoder.load_state_dict(self.kept["encoder"])
 
     # ---------------------------------------------------------------- what is written
 
     def flush(self) -> None:
-        """Read the pending losses from the device, check them, log them, report them."""
-        names = ["total", *(name for name in self.method.terms if self.method.wants(name))]
-        rows = [
-            {"step": step, **dict(zip(names, values.tolist(), strict=True))}
-            for step, values in self.pending
-        ]
-        self.pending = []
-        checkpoint.append_lines(self.folder / checkpoint.LOG, _checked(rows, self.method.title))
-        if rows:
-            self._tell({name: rows[-1][name] for name in names})
+        """Log what is pending and report the last losses."""
+        losses = self.log.flush()
+        if losses:
+            self._tell(losses)
 
     def _tell(self, losses: dict[str, float]) -> None:
         epoch = min(self.step // self.steps_per_epoch + 1, self.plan.epochs)
         where = {"epoch": epoch, "epochs": self.plan.epochs, "images_per_unit": self.batch_size}
         self.plan.report(self.step, self.total_steps, where | losses)
 
-    def monitor(self) -> dict[str, float]:
-        """Spread and effective rank of the embeddings of fixed images, in eval mode."""
+    def monitor(self) -> dict[str, Any]:
+        """Signs of collapse in the embeddings of fixed images, in eval mode, and the readings."""
         was_training = self.method.training
         self.method.encoder.eval()
         with torch.no_grad():
-            images = whole_images(self.images[:: self._stride()], size=self.plan.image_size)
+            images = whole_images(self.monitored, size=self.plan.image_size)
             embeddings = self.method.encoder(images).embedding
         self.method.train(was_training)
-        return {
-            "step": self.step - 1,
-            "spread": round(monitor.spread(embeddings), 4),
-            "effective_rank": round(monitor.effective_rank(embeddings), 3),
-        }
-
-    def _stride(self) -> int:
-        return max(1, len(self.images) // MONITORED_IMAGES)
+        reading = {"step": self.step - 1, **monitor.read(embeddings)}
+        if self.method.readings:
+            reading["readings"] = monitor.rounded(self.method.readings)
+        return reading
 
     def save(self) -> None:
         """Write the checkpoint from which `resume` continues."""
@@ -209,6 +224,8 @@ class Training:
                 "seconds": self.seconds + clock() - self.started,
                 "method": self.method.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
+                "kept": self.kept,
+                "log": self.log.state(),
             },
         )
 
@@ -219,30 +236,36 @@ class Training:
             self.method.load_state_dict(state["method"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.seconds = state["step"], state["seconds"]
-        checkpoint.keep_lines_before(self.folder / checkpoint.LOG, self.step)
+            self.kept = state["kept"]
+            self.log.load_state(state["log"])
+        self.log.forget_from(self.step)
         self._tell({})
 
     def summary(self) -> dict[str, Any]:
         """What the records of this encoder say about its training."""
-        reading = self.monitor()
-        return {
+        reading = self.kept["monitor"]
+        summary = {
             "id": self.plan.identity,
             "epochs": self.plan.epochs,
             "steps": self.total_steps,
             "images": len(self.images),
             "batch_size": self.batch_size,
             "parameters": sum(p.numel() for p in self.method.encoder.parameters()),
-            "monitor": reading | {"collapsed": monitor.collapsed(reading)},
+            "config": asdict(self.method.config),
+            "weights": self.method.weights,
+            "recipe": _facts(self.recipe),
+            "monitor": reading | {"collapse": monitor.collapse(reading)},
             "seconds": round(self.seconds + clock() - self.started, 3),
         }
+        if self.log.shares:
+            summary["gradient_shares"] = self.log.shares
+        if self.recipe.keep == "lowest_loss":
+            summary["kept_epoch"] = self.kept["epoch"]
+        return summary
 
 
-def _checked(rows: list[dict[str, float]], title: str) -> list[dict[str, float]]:
-    for row in rows:
-        for name, value in row.items():
-            if not math.isfinite(value):
-                raise TrainingDiverged(
-                    f"{title}: the loss term {name!r} became {value} at step {row['step']}; "
-                    "lower its learning rate or weight."
-                )
-    return rows
+def _facts(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as it was used; `settings` and `by_epochs` have gone into the other numbers."""
+    used = [field.name for field in fields(recipe) if field.name not in ("settings", "by_epochs")]
+    facts = {name: getattr(recipe, name) for name in used}
+    return facts | {"views": [asdict(view) for view in recipe.views]}

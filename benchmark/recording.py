@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from vtbench.benchmark import registry
 from vtbench.benchmark.environment import provenance
 from vtbench.benchmark.errors import user_errors
 from vtbench.benchmark.identity import settings_of
 from vtbench.benchmark.plan import Cell, Job
+from vtbench.benchmark.rows import Row
 from vtbench.benchmark.settings import Profile
 from vtbench.results.record import MetricFacts, Record
 from vtbench.results.store import Store
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
     from vtbench.tasks.base import Task
     from vtbench.tasks.data.pack import Dataset, Pack
     from vtbench.tasks.probe import ProbeResult
+
+#: The kinds of `monitor.collapse` in words.
+COLLAPSES = {
+    "complete": "the encoder collapsed: its embeddings hardly differ between images",
+    "dimensional": "the encoder collapsed: its embeddings differ along one direction only",
+    "cluster": "the encoder collapsed: its embeddings fall into a few points",
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Recorder:
             data=self._data(dataset),
             training=facts | {"best_epoch": result.best_epoch},
             predictions=str(path.relative_to(self.store.root)),
-            notes=_notes(training),
+            notes=notes(self.job.row, training),
             provenance=where | {"training_seconds": training.get("seconds")},
         )
 
@@ -123,10 +132,11 @@ def metric_facts(task: Task) -> tuple[MetricFacts, ...]:
     return tuple(MetricFacts(**asdict(metric)) for metric in task.metrics)
 
 
-def _notes(training: Mapping[str, Any]) -> tuple[str, ...]:
-    if training.get("monitor", {}).get("collapsed"):
-        return ("the encoder collapsed: its embeddings hardly differ between images",)
-    return ()
+def notes(row: Row, training: Mapping[str, Any]) -> tuple[str, ...]:
+    """What must stand under every table that shows the record."""
+    caveat = registry.methods()[row.spec.name].caveat if row.route == "pretrain" else ""
+    collapse = COLLAPSES.get(training.get("monitor", {}).get("collapse"), "")
+    return tuple(note for note in (caveat, collapse) if note)
 
 
 def explain(error: Exception) -> str:

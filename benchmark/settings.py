@@ -60,13 +60,17 @@ class Encoder(Section):
 
 
 class Scale(Section):
-    """Factors by which a small profile shrinks the methods' wide parts.
+    """The rules by which a small profile shrinks the methods' wide parts.
 
-    head: hidden and output widths of projectors and predictors. codes: prototypes, codes and
-    queues. ema: distance of an EMA rate from 1. At 1 every method is as its authors made it.
+    head: factor of the hidden and output widths of projectors and predictors; none becomes wider
+    than `widest`, and none narrower than `narrowest` that was not so before. codes: factor of
+    prototypes, codes and queues. ema: factor of the distance of an EMA rate from 1. The defaults
+    leave every method as its authors made it.
     """
 
     head: float = Field(1.0, gt=0, le=1)
+    narrowest: int = Field(1, ge=1)
+    widest: int | None = Field(None, ge=1)
     codes: float = Field(1.0, gt=0, le=1)
     ema: float = Field(1.0, gt=0)
 
@@ -75,8 +79,8 @@ class Pretrain(Section):
     """Self-supervised training. `recipe` names one of each method's recipes.
 
     `optimizer: method` trains each method with its own optimiser and rate; `adamw` trains all
-    of them with AdamW at `lr`, each by its own schedule (SARL: constant; SimCLR, BYOL: warm-up and
-    cosine), for runs too short for layer-wise scaled rates (LARS).
+    of them with AdamW at `lr`, each by its own schedule (SARL: constant; most others: cosine), for
+    runs too short for layer-wise scaled rates (LARS).
     `views: method` gives each method its own augmentation; `common` gives all of them two views
     of the SARL paper's pipeline.
     """

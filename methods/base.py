@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -49,18 +49,28 @@ class Progress:
 class MethodConfig:
     """Base of every method's settings; the fields' defaults are those of the source paper.
 
-    A field made by `scaled(...)` names the rule by which small profiles shrink it.
+    A field made by `scaled(...)` names the rule by which small profiles shrink it. Numbers are
+    positive, those of a `may_be_zero(...)` field not negative.
     """
 
 
-def scaled(default: Any, rule: str) -> Any:
-    """A config field that the profile's `scale.<rule>` factor shrinks.
+Rule = Literal["head", "codes", "ema", "epochs"]
 
-    Rules: `head` multiplies hidden and output widths of projectors and predictors, `codes`
-    multiplies numbers of prototypes, codes and queue entries, `ema` multiplies the distance of
-    an EMA rate from 1 (0.996 with factor 2 is 0.992).
+
+def scaled(default: Any, rule: Rule) -> Any:
+    """A config field that small profiles shrink by a rule.
+
+    head: hidden and output widths of projectors and predictors, times `scale.head` within
+    `scale.narrowest` and `scale.widest`. codes: numbers of prototypes, codes and queue entries, times
+    `scale.codes`. ema: the distance of an EMA rate from 1, times `scale.ema` (0.996 with factor 2
+    is 0.992). epochs: durations in epochs of a training of 100, shorter in a shorter one.
     """
     return field(default=default, metadata={"scale": rule})
+
+
+def may_be_zero(default: Any, rule: Rule | None = None) -> Any:
+    """A numeric config field for which 0 makes sense; `rule` as in `scaled`."""
+    return field(default=default, metadata={"zero": True} | ({"scale": rule} if rule else {}))
 
 
 class Method(nn.Module, ABC):
@@ -68,8 +78,10 @@ class Method(nn.Module, ABC):
 
     Subclasses declare `title`, `year`, `family`, `citation`, `terms` (name -> default weight)
     and `recipes` (at least `official`) as class attributes, keep the trained encoder in
-    `self.encoder`, and write `losses`. `title`, `year`, `family`, `citation`, `terms` and
-    `notes` must be plain literals: `bench list` reads them from the source without running it.
+    `self.encoder`, and write `losses`. `title`, `year`, `family`, `citation`, `terms`, `notes`
+    and `caveat` must be plain literals: `bench list` reads them from the source without running
+    it. `notes` says how the method relates to its source; a `caveat` is repeated under every
+    table with a number of the method.
 
     The total loss is the sum of weight x term over the terms with a weight other than zero.
     A term of weight zero need not be computed (`self.wants(name)`), so an ablation is a setting.
@@ -80,6 +92,7 @@ class Method(nn.Module, ABC):
     family: ClassVar[str]
     citation: ClassVar[str]
     notes: ClassVar[str] = ""
+    caveat: ClassVar[str] = ""
     terms: ClassVar[dict[str, float]]
     recipes: ClassVar[dict[str, Recipe]]
     Config: ClassVar[type[MethodConfig]] = MethodConfig
@@ -99,6 +112,9 @@ class Method(nn.Module, ABC):
         self.encoder = encoder
         self.config = config
         self.weights = {**self.terms, **(weights or {})}
+        #: Scalars of the last `losses` that are worth a look and no loss, such as the share of
+        #: prototypes in use; they are logged, and nothing depends on them.
+        self.readings: dict[str, Tensor] = {}
 
     def wants(self, term: str) -> bool:
         """Whether a term takes part in the total loss."""
@@ -115,4 +131,7 @@ class Method(nn.Module, ABC):
         ).sum()
 
     def after_step(self, progress: Progress) -> None:
-        """Called after each optimiser step: target networks and moving averages move here."""
+        """Called after each optimiser step: target networks, moving averages and queues move here.
+
+        `progress` is that of the step; `losses` was called once since the last call.
+        """

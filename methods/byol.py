@@ -22,15 +22,25 @@ from vtbench.methods.recipe import Augmentation, Recipe
 from vtbench.methods.target import TargetNetwork, cosine_momentum
 
 # Appendix B: the two views differ in blur and solarisation. Saturation 0.2 is table 6's.
-FIRST_VIEW = Augmentation(crop_area=(0.08, 1.0), blur_probability=1.0)
-SECOND_VIEW = Augmentation(crop_area=(0.08, 1.0), blur_probability=0.1, solarize_probability=0.2)
+FIRST_VIEW = Augmentation(
+    crop_area=(0.08, 1.0),
+    crop_filter="bicubic",  # the code, utils/dataset.py
+    blur_probability=1.0,
+)
+SECOND_VIEW = replace(FIRST_VIEW, blur_probability=0.1, solarize_probability=0.2)
 
 OFFICIAL = Recipe(
     optimizer="lars",
-    lr=0.45,  # the code's preset for 100 epochs, configs/byol.py; 0.2 is for 1000
+    lr=0.45,  # the code's preset for 100 epochs, configs/byol.py
     weight_decay=1e-6,  # same preset
     warmup_epochs=10,  # section 3.3
     views=(FIRST_VIEW, SECOND_VIEW),
+    by_epochs={  # the presets of configs/byol.py
+        40: {"settings": {"ema": 0.97}},
+        100: {},
+        300: {"lr": 0.3},
+        1000: {"lr": 0.2, "weight_decay": 1.5e-6, "settings": {"ema": 0.996}},
+    },
 )
 
 # gurmeherr/representation-learning-codes, BYOL at c20edc6: the settings for 1000 epochs at 100.
@@ -43,6 +53,8 @@ SARL_AUTHORS = replace(
     schedule_interval="epoch",
     views=(replace(FIRST_VIEW, **AUTHORS_COLOUR), replace(SECOND_VIEW, **AUTHORS_COLOUR)),
     settings={"ema": 0.996},
+    by_epochs={},
+    keep="lowest_loss",
 )
 
 
@@ -52,7 +64,7 @@ class BYOLConfig(MethodConfig):
 
     hidden_width: int = scaled(4096, "head")  # section 3.3
     projection_width: int = scaled(256, "head")  # section 3.3
-    ema: float = scaled(0.99, "ema")  # first rate, the code's preset for 100 epochs; 0.996 for 1000
+    ema: float = scaled(0.99, "ema")  # first rate, the code's preset for 100 epochs
 
 
 class BYOL(Method):
@@ -63,8 +75,8 @@ class BYOL(Method):
     family = "distillation"
     citation = "Grill et al., NeurIPS 2020, https://arxiv.org/abs/2006.07733"
     notes = (
-        "Official recipe: the released preset for 100 epochs (learning rate 0.45, EMA 0.99). "
-        "Crops are resized bilinearly, as for all methods here; the code resizes bicubically."
+        "Official recipe: the released preset nearest to the length of training; at 100 epochs "
+        "learning rate 0.45 and EMA from 0.99."
     )
     terms = {"prediction": 1.0}
     recipes = {"official": OFFICIAL, "sarl_authors": SARL_AUTHORS}

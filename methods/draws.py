@@ -80,7 +80,7 @@ def draw(
         order=ranks.argsort(dim=0).T.contiguous(),
         gray=gray < augmentation.gray_probability,
         blur=blur < augmentation.blur_probability,
-        sigma=((low + (high - low) * sigma) * side / REFERENCE_SIZE).float(),
+        sigma=((low + (high - low) * sigma) * side / _stated_side(augmentation)).float(),
         solarize=solarize < augmentation.solarize_probability,
     )
 
@@ -91,9 +91,21 @@ def view_side(augmentation: Augmentation, size: int) -> int:
 
 
 def blur_kernel(augmentation: Augmentation, side: int) -> int:
-    """Taps of the blur for views of `side` pixels: the odd number >= 3 nearest to scale."""
-    scaled = augmentation.blur_kernel * side / REFERENCE_SIZE
-    return max(3, 2 * round((scaled - 1) / 2) + 1)
+    """Taps of the blur for views of `side` pixels: the odd number >= 3 nearest to scale.
+
+    At most 2 * side - 1, since a mirrored edge reaches side - 1 pixels.
+    """
+    scaled = augmentation.blur_kernel * side / _stated_side(augmentation)
+    return min(max(3, 2 * round((scaled - 1) / 2) + 1), 2 * side - 1)
+
+
+def _stated_side(augmentation: Augmentation) -> float:
+    """Side of the view for which kernel and sigma are stated: 224 for a full view.
+
+    A local crop of 96 pixels gets the blur of its full view of 224, in its own pixels
+    (facebookresearch/swav, src/multicropdataset.py at 06b1b7c).
+    """
+    return REFERENCE_SIZE * augmentation.relative_size
 
 
 def _boxes(

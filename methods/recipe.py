@@ -1,8 +1,9 @@
 """How a method is trained: optimiser, schedule and augmentation, as its authors chose them.
 
 A recipe is data. The training loop reads it; no method file holds an optimiser.
-Pixel quantities (blur kernel and sigma) are stated for 224-pixel views, the size all source
-papers use, and scale with the view: at 48 pixels a 23-pixel kernel covers 5 pixels.
+Pixel quantities (blur kernel and sigma) are stated for a full view of 224 pixels, the size all
+source papers use, and scale with the full view: at 48 pixels a 23-pixel kernel covers 5 pixels.
+Smaller views of a multi-crop get the same blur in their own pixels, as SwAV's authors do.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ class Augmentation:
 
     Probabilities are per image. `jitter` strengths are torchvision's ColorJitter arguments:
     brightness, contrast and saturation factors are drawn from [1 - s, 1 + s], the hue shift
-    from [-h, h] turns; the four are applied in random order.
+    from [-h, h] turns; the four are applied in random order. `crop_filter` resizes the crop, always
+    with antialiasing.
     """
 
     crop_area: tuple[float, float] = (0.2, 1.0)
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    crop_filter: Literal["bilinear", "bicubic"] = "bilinear"
     flip_probability: float = 0.5
     jitter_probability: float = 0.8
     jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.2, 0.1)
@@ -43,8 +46,12 @@ class Recipe:
     """Optimiser, schedule and views of one method.
 
     `lr` is the rate at batch size 256; `lr_scaling` says how it follows the batch size:
-    linear lr·B/256, sqrt lr·√(B/256), none lr. `settings` holds fields of the method's Config
-    that differ from their defaults under this recipe (BYOL's EMA rate, for example).
+    linear lr·B/256, sqrt lr·√(B/256), none lr. `settings` holds fields of the method's Config and
+    term weights that differ from their defaults under this recipe. `by_epochs` holds what the
+    authors chose for trainings of other lengths: fields of the recipe, or `settings`, by number of
+    epochs; the entry nearest to the length of the training (as a ratio) replaces them.
+    `keep` says which weights are the result: the last, or those after the epoch with the lowest
+    mean training loss.
     """
 
     optimizer: Literal["lars", "sgd", "adam", "adamw"]
@@ -62,3 +69,5 @@ class Recipe:
     constant_lr_modules: tuple[str, ...] = ()  # children of the method that keep their first rate
     views: tuple[Augmentation, ...] = (Augmentation(), Augmentation())
     settings: Mapping[str, object] = field(default_factory=dict)
+    by_epochs: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+    keep: Literal["last", "lowest_loss"] = "last"

@@ -11,16 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightly.models.modules.heads import ProjectionHead
 from torch import Tensor, nn
 
-from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
+from vtbench.methods.base import Method, MethodConfig, Progress, Views, may_be_zero, scaled
 from vtbench.methods.byol import prediction_error
-from vtbench.methods.encoder import Encoder, Features
-from vtbench.methods.losses.prototypes import prototype_alignment, random_prototypes
+from vtbench.methods.encoder import Encoder
+from vtbench.methods.errors import MethodError
+from vtbench.methods.losses.overlap import Pair
+from vtbench.methods.losses.prototypes import (
+    assignments,
+    prototype_alignment,
+    prototype_usage,
+    random_prototypes,
+)
 from vtbench.methods.losses.regions import region_affinity_matching
 from vtbench.methods.losses.saliency import saliency_alignment
 from vtbench.methods.recipe import Recipe
@@ -38,22 +45,49 @@ OFFICIAL = Recipe(
     warmup_epochs=0,
 )
 
+Layer = Literal["layer2", "layer3", "layer4"]
+Region = Literal["full", "overlap"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class SARLConfig(MethodConfig):
-    """Settings of SARL; the numbers are the code's, those marked * are in the paper too."""
+    """Settings of SARL; the defaults are the code's, those marked * are in the paper too.
+
+    Words are explained where they act, in `losses`. A grid finer than its map is the map's cells.
+    """
 
     hidden_width: int = scaled(2048, "head")  # of the projector
     projection_width: int = scaled(256, "head")  # *
     predictor_width: int = scaled(512, "head")
     ema: float = scaled(0.996, "ema")  # *, constant
-    sal_region: Literal["full", "overlap"] = "full"
+    cell_centres: Literal["uniform", "stride"] = "uniform"  # see `overlap.stride_frame`
+    shared_edge: Literal["outer", "authors"] = "outer"  # the code's is "authors", `overlap.inside`
+    sal_region: Region = "full"
     sal_padding: Literal["zeros", "border"] = "zeros"
+    sal_average: Literal["cells", "images"] = "cells"
+    sal_scale: Literal["mean", "unit_square"] = "mean"
+    sal_min_cells: int = 1
+    sal_layer2: float = may_be_zero(1.0)  # *, relative weights in the mean over layers
+    sal_layer3: float = may_be_zero(1.0)  # *
+    sal_layer4: float = may_be_zero(1.0)  # *
+    ppda_layer: Layer = "layer3"  # *
     ppda_prototypes: int = 32  # *
     ppda_grid: int = 7  # *
     ppda_temperature: float = 0.1  # *
+    ppda_region: Region = "full"  # *, overlap: only patches whose centre the other view shows
+    ppda_target_prototypes: Literal["moving", "detached"] = "moving"  # by the target's shares too?
+    ram_layer: Layer = "layer3"  # *
     ram_grid: int = 6  # *
+    ram_correspondence: Literal["nearest", "resample", "identity"] = "nearest"
+    ram_outside: Literal["drop", "identity", "wrap"] = "drop"
     ram_duplicates: Literal["keep", "exclude"] = "keep"
+    ram_diagonal: Literal["include", "exclude"] = "include"
+
+    def __post_init__(self) -> None:
+        if not (self.sal_layer2 or self.sal_layer3 or self.sal_layer4):
+            raise MethodError(
+                "sal_layer2, sal_layer3 and sal_layer4 are all 0; set one, or sal=0 instead."
+            )
 
 
 class SARL(Method):
@@ -76,13 +110,15 @@ class SARL(Method):
         self, encoder: Encoder, config: SARLConfig, weights: Mapping[str, float] | None = None
     ) -> None:
         super().__init__(encoder, config, weights)
-        self.projector = _projector(encoder.embedding_width, config)
-        self.predictor = _predictor(config)
+        width = config.projection_width
+        norm = nn.BatchNorm1d(width, affine=False)  # standardises; no learnt scale and offset
+        self.projector = _head(encoder.embedding_width, config.hidden_width, width, norm)
+        self.predictor = _head(width, config.predictor_width, width, None)
         self.target_encoder = TargetNetwork(self.encoder)
         self.target_projector = TargetNetwork(self.projector)
         if self.wants("ppda"):
-            prototypes = random_prototypes(config.ppda_prototypes, encoder.channels["layer3"])
-            self.prototypes = nn.Parameter(prototypes)
+            channels = encoder.channels[config.ppda_layer]
+            self.prototypes = nn.Parameter(random_prototypes(config.ppda_prototypes, channels))
 
     def losses(self, views: Views, progress: Progress) -> dict[str, Tensor]:
         """global: both directions summed, 0 to 8; sal, ppda and ram: mean of both directions."""
@@ -90,9 +126,14 @@ class SARL(Method):
         t1, t2 = (self.target_encoder(view) for view in views.images)
         theta_12 = correspondence(views, source=0, target=1)
         theta_21 = correspondence(views, source=1, target=0)
+        s1, s2 = (view.shape[-1] for view in views.images)
+        words = {"centres": self.config.cell_centres, "edge": self.config.shared_edge}
+        pair_12 = Pair(f1, t2, theta_12, theta_21, (s1, s2), **words)
+        pair_21 = Pair(f2, t1, theta_21, theta_12, (s2, s1), **words)
+        self.readings = {}
 
-        def both(term: Callable[[Features, Features, Tensor], Tensor]) -> Tensor:
-            return term(f1, t2, theta_12) + term(f2, t1, theta_21)
+        def both(term: Callable[[Pair], Tensor]) -> Tensor:
+            return term(pair_12) + term(pair_21)
 
         losses = {
             "global": lambda: both(self.global_agreement),
@@ -102,61 +143,53 @@ class SARL(Method):
         }
         return {term: loss() for term, loss in losses.items() if self.wants(term)}
 
-    def global_agreement(self, online: Features, target: Features, theta: Tensor) -> Tensor:
+    def global_agreement(self, pair: Pair) -> Tensor:
         """The prediction from one view against the target's projection of the other."""
-        predicted = self.predictor(self.projector(online.embedding))  # (B, P)
-        return prediction_error(predicted, self.target_projector(target.embedding))
+        predicted = self.predictor(self.projector(pair.online.embedding))  # (B, P)
+        return prediction_error(predicted, self.target_projector(pair.target.embedding))
 
-    def sal(self, online: Features, target: Features, theta: Tensor) -> Tensor:
-        """Saliency alignment, mean over layer2 to layer4."""
-        options = {"region": self.config.sal_region, "padding": self.config.sal_padding}
+    def sal(self, pair: Pair) -> Tensor:
+        """Saliency alignment, weighted mean over the layers."""
+        weights = {layer: getattr(self.config, f"sal_{layer}") for layer in pair.online.maps}
+        options = self._options("sal", "region", "padding", "average", "scale", "min_cells")
         layers = [
-            saliency_alignment(maps, target.maps[layer], theta, **options)
-            for layer, maps in online.maps.items()
+            weight * saliency_alignment(*pair.at(layer), **options)
+            for layer, weight in weights.items()
+            if weight
         ]
-        return torch.stack(layers).mean()
+        return torch.stack(layers).sum() / sum(weights.values())
 
-    def ppda(self, online: Features, target: Features, theta: Tensor) -> Tensor:
-        """Patch-prototype distribution alignment on layer3; it needs no correspondence."""
-        return prototype_alignment(
-            online.maps["layer3"],
-            target.maps["layer3"],
-            self.prototypes,
-            grid=self.config.ppda_grid,
-            temperature=self.config.ppda_temperature,
-        )
+    def ppda(self, pair: Pair) -> Tensor:
+        """Patch-prototype distribution alignment."""
+        layer, grid = self.config.ppda_layer, self.config.ppda_grid
+        moving = self.config.ppda_target_prototypes == "moving"
+        fixed = self.prototypes if moving else self.prototypes.detach()
+        options = self._options("ppda", "grid", "temperature")
+        a = assignments(pair.online.maps[layer], self.prototypes, **options)  # (B, N, K)
+        b = assignments(pair.target.maps[layer], fixed, **options)
+        self.readings = self.readings or prototype_usage(a)  # of the first view
+        if self.config.ppda_region == "full":
+            return prototype_alignment(a, b)
+        seen_a, seen_b = pair.shared_regions(layer, grid), pair.reverse.shared_regions(layer, grid)
+        return prototype_alignment(a, b, seen_a, seen_b)
 
-    def ram(self, online: Features, target: Features, theta: Tensor) -> Tensor:
-        """Region affinity matching on layer3."""
-        return region_affinity_matching(
-            online.maps["layer3"],
-            target.maps["layer3"],
-            theta,
-            grid=self.config.ram_grid,
-            duplicates=self.config.ram_duplicates,
-        )
+    def ram(self, pair: Pair) -> Tensor:
+        """Region affinity matching."""
+        words = ("correspondence", "outside", "duplicates", "diagonal")
+        options = self._options("ram", "grid", *words)
+        return region_affinity_matching(*pair.at(self.config.ram_layer), **options)
 
     def after_step(self, progress: Progress) -> None:
         """The target follows the online network at a constant rate."""
         self.target_encoder.update(self.encoder, self.config.ema)
         self.target_projector.update(self.projector, self.config.ema)
 
-
-def _projector(embedding_width: int, config: SARLConfig) -> ProjectionHead:
-    """Two layers; the output is standardised over the batch, without learnt scale and offset."""
-    hidden, width = config.hidden_width, config.projection_width
-    output_norm = nn.BatchNorm1d(width, affine=False)
-    return ProjectionHead(
-        [
-            (embedding_width, hidden, nn.BatchNorm1d(hidden), nn.ReLU()),
-            (hidden, width, output_norm, None),
-        ]
-    )
+    def _options(self, term: str, *names: str) -> dict[str, Any]:
+        """Settings by the names that the term's loss gives them: `ram_grid` is its `grid`."""
+        return {name: getattr(self.config, f"{term}_{name}") for name in names}
 
 
-def _predictor(config: SARLConfig) -> ProjectionHead:
-    """Two layers."""
-    hidden, width = config.predictor_width, config.projection_width
-    return ProjectionHead(
-        [(width, hidden, nn.BatchNorm1d(hidden), nn.ReLU()), (hidden, width, None, None)]
-    )
+def _head(inputs: int, hidden: int, outputs: int, norm: nn.Module | None) -> ProjectionHead:
+    """Two layers; `norm` comes last."""
+    first = (inputs, hidden, nn.BatchNorm1d(hidden), nn.ReLU())
+    return ProjectionHead([first, (hidden, outputs, norm, None)])

@@ -30,14 +30,16 @@ VIEW = Augmentation(  # appendix A; both views alike
 
 OFFICIAL = Recipe(
     optimizer="lars",
-    lr=0.3,  # section 2.3: 0.3 x batch / 256
+    lr=0.3,  # section 2.3: 0.3 x batch / 256; appendix B.1 advises 0.075 √batch for few epochs
     weight_decay=1e-6,  # section 2.3; an example command of the code has 1e-4
     warmup_epochs=10,  # section 2.3
     views=(VIEW, VIEW),
 )
 
 # gurmeherr/representation-learning-codes, SimCLR at c20edc6.
-SARL_AUTHORS = replace(OFFICIAL, schedule_interval="epoch", settings={"head_norm": False})
+SARL_AUTHORS = replace(
+    OFFICIAL, schedule_interval="epoch", keep="lowest_loss", settings={"head_norm": False}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,10 @@ class SimCLR(Method):
     year = 2020
     family = "contrastive"
     citation = "Chen et al., ICML 2020, https://arxiv.org/abs/2002.05709"
-    notes = "The projector has one hidden layer (first version of the paper)."
+    notes = (
+        "The projector has one hidden layer (first version of the paper). For short trainings its "
+        "appendix advises the square-root rule: simclr:lr=1.2:lr_scaling=sqrt."
+    )
     terms = {"ntxent": 1.0}
     recipes = {"official": OFFICIAL, "sarl_authors": SARL_AUTHORS}
     Config = SimCLRConfig

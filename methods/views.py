@@ -1,9 +1,9 @@
 """Augmented views of a batch of images, with the place of each view in its source image.
 
 The order of the operations is that of BYOL's authors (google-deepmind/deepmind-research,
-byol/utils/augmentations.py at f5de0ed): crop, flip, colour jitter, grey, blur, solarise. Every
-operation equals torchvision's on float images within rounding; see `draws` for the
-distributions.
+byol/utils/dataset.py and augmentations.py at f5de0ed): crop, flip, colour jitter, grey, blur,
+solarise. Every operation equals torchvision's on float images within rounding; see `draws` for
+the distributions.
 
 Shapes: B images of H x W pixels, V views; view v has S_v x S_v pixels.
 """
@@ -64,7 +64,14 @@ def apply_draws(pixels: Tensor, draws: Draws, augmentation: Augmentation, *, sid
     box = (draws.top, draws.left, draws.height, draws.width, draws.flip)
     top, left, height, width, flip = torch.stack(box).to(pixels.device)
     x = crop_and_resize(
-        pixels, top=top, left=left, height=height, width=width, flip=flip.bool(), side=side
+        pixels,
+        top=top,
+        left=left,
+        height=height,
+        width=width,
+        flip=flip.bool(),
+        side=side,
+        interpolation=augmentation.crop_filter,
     )
     x = colour_jitter(x, draws)
     x = on_rows(x, draws.gray, to_gray)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vtbench.benchmark.errors import SettingsError, UnknownName, UsageError
 from vtbench.benchmark.launch import Workers
-from vtbench.benchmark.settings import Hardware, load_profile, profile_names
+from vtbench.benchmark.settings import Hardware, Scale, load_profile, profile_names
 
 
 def test_every_shipped_profile_loads() -> None:
@@ -23,7 +23,7 @@ def test_the_paper_profile_is_the_papers_protocol() -> None:
     assert settings.encoder.max_pool
     assert (settings.pretrain.epochs, settings.pretrain.batch_size) == (100, 256)
     assert settings.pretrain.optimizer == "method"
-    assert settings.pretrain.scale.model_dump() == {"head": 1.0, "codes": 1.0, "ema": 1.0}
+    assert settings.pretrain.scale == Scale()
     assert (settings.probe.classification_lr, settings.probe.classification_epochs) == (0.02, 100)
     assert (settings.probe.regression_lr, settings.probe.regression_epochs) == (0.01, 200)
     assert settings.seeds >= 3

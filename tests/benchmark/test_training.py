@@ -1,48 +1,29 @@
-"""The training loop: schedules, groups, exact resume, monitors."""
+"""The training loop: exact resume, what it writes, methods under a profile."""
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from vtbench.benchmark import assemble, checkpoint, monitor
-from vtbench.benchmark.errors import Interrupted, TrainingDiverged, UsageError
-from vtbench.benchmark.optimizers import build_optimizer, learning_rate_factor
-from vtbench.benchmark.pretrain import Plan, Training, pretrain
+from vtbench.benchmark import assemble, checkpoint
+from vtbench.benchmark.errors import TrainingDiverged, UsageError
+from vtbench.benchmark.pretrain import Plan, Training
 from vtbench.benchmark.settings import Settings, load_profile
 from vtbench.benchmark.spec import Spec
-from vtbench.methods.base import Progress
 from vtbench.methods.byol import BYOL
-from vtbench.methods.recipe import Augmentation, Recipe
+from vtbench.methods.recipe import Augmentation
 from vtbench.methods.sarl import SARL
 from vtbench.methods.simclr import SimCLR
+from vtbench.results import validation
 
 METHODS = {"sarl": SARL, "byol": BYOL, "simclr": SimCLR}
-
-
-@pytest.fixture
-def settings(tiny_profile: Path) -> Settings:
-    return load_profile(str(tiny_profile)).settings
-
-
-@pytest.fixture
-def images() -> torch.Tensor:
-    return torch.randint(0, 256, (50, 32, 32, 3), generator=torch.manual_seed(0)).to(torch.uint8)
-
-
-def plan(**changes: object) -> Plan:
-    defaults = {"identity": "a", "epochs": 2, "batch_size": 16, "image_size": 32, "seed": 0}
-    return Plan(**{**defaults, **changes})
-
-
-def train(name: str, settings: Settings, images: torch.Tensor, folder: Path, **changes: object):
-    method, recipe = assemble.build_method(METHODS[name], Spec(name), settings, seed=0)
-    return pretrain(method, recipe, images, folder, plan(**changes))
+Train = Callable[..., dict[str, Any]]
 
 
 # ------------------------------------------------------------------ resume
@@ -51,25 +32,36 @@ def train(name: str, settings: Settings, images: torch.Tensor, folder: Path, **c
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("stop_at", [1, 3, 4])
 def test_a_training_stopped_at_any_step_ends_bit_for_bit_the_same(
-    name: str, stop_at: int, settings: Settings, images: torch.Tensor, tmp_path: Path
+    name: str, stop_at: int, train: Train, train_with_a_stop: Train, tmp_path: Path
 ) -> None:
-    train(name, settings, images, tmp_path / "whole")
-    steps = iter(range(100))
-    with pytest.raises(Interrupted):
-        train(name, settings, images, tmp_path / "cut", should_stop=lambda: next(steps) >= stop_at)
-    assert (tmp_path / "cut" / checkpoint.CHECKPOINT).exists()
-    train(name, settings, images, tmp_path / "cut")
+    whole = train(name, tmp_path / "whole")
+    cut = train_with_a_stop(name, tmp_path / "cut", stop_at=stop_at)
 
     for file in (checkpoint.ENCODER, checkpoint.LOG):
         assert (tmp_path / "cut" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    assert cut | {"seconds": 0} == whole | {"seconds": 0}
     assert not (tmp_path / "cut" / checkpoint.CHECKPOINT).exists()
 
 
-def test_another_seed_gives_another_encoder(
-    settings: Settings, images: torch.Tensor, tmp_path: Path
+@pytest.mark.parametrize("name", METHODS)
+def test_a_training_killed_after_its_last_step_has_the_same_summary(
+    name: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train("simclr", settings, images, tmp_path / "a")
-    train("simclr", settings, images, tmp_path / "b", seed=1)
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_encoder", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(name, tmp_path / "cut")
+
+    whole = train(name, tmp_path / "whole")
+    assert train(name, tmp_path / "cut") | {"seconds": 0} == whole | {"seconds": 0}
+
+
+def test_another_seed_gives_another_encoder(train: Train, tmp_path: Path) -> None:
+    train("simclr", tmp_path / "a")
+    train("simclr", tmp_path / "b", seed=1)
     a, b = ((tmp_path / n / checkpoint.ENCODER).read_bytes() for n in "ab")
 
     assert a != b
@@ -86,10 +78,25 @@ def test_a_damaged_or_foreign_checkpoint_is_set_aside(tmp_path: Path, damage: by
     assert (tmp_path / (checkpoint.CHECKPOINT + ".unreadable")).exists()
 
 
+def test_a_damaged_encoder_is_set_aside_and_trained_again(train: Train, tmp_path: Path) -> None:
+    train("simclr", tmp_path)
+    whole = (tmp_path / checkpoint.ENCODER).read_bytes()
+    assert checkpoint.load_summary(tmp_path, "a") is not None
+    assert checkpoint.load_summary(tmp_path, "another") is None
+    (tmp_path / checkpoint.ENCODER).write_bytes(whole[:100])
+
+    assert checkpoint.load_summary(tmp_path, "a") is None
+    train("simclr", tmp_path)
+    assert (tmp_path / checkpoint.ENCODER).read_bytes() == whole
+
+
+# ------------------------------------------------------------------ what is written
+
+
 def test_every_term_is_logged_at_every_step_and_the_monitor_at_every_epoch(
-    settings: Settings, images: torch.Tensor, tmp_path: Path
+    train: Train, tmp_path: Path
 ) -> None:
-    train("sarl", settings, images, tmp_path)
+    train("sarl", tmp_path)
     rows = [json.loads(line) for line in (tmp_path / checkpoint.LOG).read_text().splitlines()]
     losses = [row for row in rows if "total" in row]
 
@@ -100,115 +107,54 @@ def test_every_term_is_logged_at_every_step_and_the_monitor_at_every_epoch(
     assert sum("effective_rank" in row for row in rows) == 2
 
 
-def test_a_loss_that_is_no_number_is_named(
-    settings: Settings, images: torch.Tensor, tmp_path: Path
+def test_the_summary_says_what_was_built_as_a_record_can_hold_it(
+    train: Train, settings: Settings, tmp_path: Path
 ) -> None:
-    method, recipe = assemble.build_method(SimCLR, Spec("simclr"), settings, seed=0)
+    spec = Spec.parse("sarl:ram=0:lr=0.005")
+    _, config, chosen = assemble.resolve(SARL, spec, settings.pretrain)
+    summary = validation.plain(train(str(spec), tmp_path), "training")
+
+    assert summary == json.loads((tmp_path / checkpoint.SUMMARY).read_text())
+    assert summary["config"] == validation.plain(asdict(config), "config")
+    assert summary["weights"] == {**SARL.terms, "ram": 0}
+    assert (summary["recipe"]["lr"], summary["recipe"]["optimizer"]) == (0.005, "adamw")
+    assert summary["recipe"]["views"][0]["crop_area"] == list(chosen.views[0].crop_area)
+
+
+def test_a_loss_that_is_no_number_is_named(
+    train: Train, settings: Settings, tmp_path: Path
+) -> None:
+    method, chosen = assemble.build_method(SimCLR, Spec("simclr"), settings, seed=0)
     with torch.no_grad():
         method.projector.layers[0].weight.fill_(float("nan"))
 
     with pytest.raises(TrainingDiverged, match=r"SimCLR: the loss term 'total' became nan"):
-        pretrain(method, recipe, images, tmp_path, plan())
+        train(lambda: (method, chosen), tmp_path)
 
 
 def test_a_run_with_fewer_images_than_a_batch_trains_on_all_of_them(
+    train: Train, images: torch.Tensor, tmp_path: Path
+) -> None:
+    assert train("byol", tmp_path, images=images[:9])["batch_size"] == 9
+
+
+def test_training_has_the_batches_that_fit(
     settings: Settings, images: torch.Tensor, tmp_path: Path
 ) -> None:
-    assert train("byol", settings, images[:9], tmp_path)["batch_size"] == 9
+    method, chosen = assemble.build_method(SimCLR, Spec("simclr"), settings, seed=0)
+    sizes = Plan(identity="a", epochs=2, batch_size=16, image_size=32, seed=0)
+    training = Training(method, chosen, images, tmp_path, sizes)
 
-
-def test_a_damaged_encoder_is_set_aside_and_trained_again(
-    settings: Settings, images: torch.Tensor, tmp_path: Path
-) -> None:
-    train("simclr", settings, images, tmp_path)
-    whole = (tmp_path / checkpoint.ENCODER).read_bytes()
-    assert checkpoint.load_summary(tmp_path, "a") is not None
-    assert checkpoint.load_summary(tmp_path, "another") is None
-    (tmp_path / checkpoint.ENCODER).write_bytes(whole[:100])
-
-    assert checkpoint.load_summary(tmp_path, "a") is None
-    train("simclr", settings, images, tmp_path)
-    assert (tmp_path / checkpoint.ENCODER).read_bytes() == whole
+    assert (training.steps_per_epoch, training.total_steps) == (3, 6)
 
 
 @pytest.mark.parametrize("damage", [b"[1]\n", b"\xff\xfe", b'{"step": "x"}\n', b'{"st'])
-def test_a_damaged_log_stops_no_training(
-    settings: Settings, images: torch.Tensor, tmp_path: Path, damage: bytes
-) -> None:
+def test_a_damaged_log_stops_no_training(train: Train, tmp_path: Path, damage: bytes) -> None:
     (tmp_path / checkpoint.LOG).write_bytes(damage)
-    train("simclr", settings, images, tmp_path)
+    train("simclr", tmp_path)
 
     rows = [json.loads(line) for line in (tmp_path / checkpoint.LOG).read_text().splitlines()]
     assert rows[0]["step"] == 0
-
-
-# ------------------------------------------------------------------ optimisers and schedules
-
-
-def recipe(**changes: object) -> Recipe:
-    return replace(Recipe(optimizer="sgd", lr=0.4, weight_decay=1e-4), **changes)
-
-
-def test_rates_follow_the_batch_size_by_the_stated_rule(settings: Settings) -> None:
-    method, _ = assemble.build_method(SimCLR, Spec("simclr"), settings, seed=0)
-    for scaling, rate in (("linear", 0.1), ("sqrt", 0.2), ("none", 0.4)):
-        optimizer = build_optimizer(method, recipe(lr_scaling=scaling), batch_size=64)
-        rates = [group["lr"] for group in optimizer.param_groups]
-        assert rates == pytest.approx([rate] * len(rates))
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_every_trainable_parameter_is_in_one_group_and_flat_ones_do_not_decay(
-    name: str, settings: Settings
-) -> None:
-    method, _ = assemble.build_method(METHODS[name], Spec(name), settings, seed=0)
-    optimizer = build_optimizer(method, recipe(), batch_size=256)
-    grouped = [p for group in optimizer.param_groups for p in group["params"]]
-
-    assert len(grouped) == len({id(p) for p in grouped})
-    assert {id(p) for p in grouped} == {id(p) for p in method.parameters() if p.requires_grad}
-    for group in optimizer.param_groups:
-        flat = {p.ndim <= 1 for p in group["params"]}
-        assert flat == {group["weight_decay"] == 0}
-
-
-def test_named_modules_keep_their_first_rate(settings: Settings) -> None:
-    method, _ = assemble.build_method(BYOL, Spec("byol"), settings, seed=0)
-    optimizer = build_optimizer(method, recipe(constant_lr_modules=("predictor",)), batch_size=256)
-    constant = {id(p) for g in optimizer.param_groups if g["constant"] for p in g["params"]}
-
-    assert constant == {id(p) for p in method.predictor.parameters()}
-
-
-def test_lars_without_decay_is_refused_since_it_would_be_plain_sgd(settings: Settings) -> None:
-    method, _ = assemble.build_method(BYOL, Spec("byol"), settings, seed=0)
-    with pytest.raises(UsageError, match="LARS needs weight_decay > 0"):
-        build_optimizer(method, recipe(optimizer="lars", weight_decay=0.0), batch_size=256)
-
-
-def factors(chosen: Recipe, steps: int = 100, per_epoch: int = 10) -> list[float]:
-    return [learning_rate_factor(chosen, Progress(step, steps, per_epoch)) for step in range(steps)]
-
-
-def test_warm_up_is_linear_and_the_cosine_ends_at_its_end() -> None:
-    found = factors(recipe(warmup_epochs=2, end_factor=0.1))
-
-    assert found[:3] == pytest.approx([0.0, 0.05, 0.1])
-    assert found[20] == 1.0
-    assert found[60] == pytest.approx(0.1 + 0.9 * (1 + math.cos(math.pi / 2)) / 2)
-    assert found[-1] == pytest.approx(0.1, abs=1e-3)
-    assert found[20:] == sorted(found[20:], reverse=True)
-
-
-def test_a_rate_per_epoch_changes_only_between_epochs() -> None:
-    found = factors(recipe(schedule_interval="epoch"))
-
-    assert all(len(set(found[start : start + 10])) == 1 for start in range(0, 100, 10))
-    assert len(set(found)) == 10
-
-
-def test_a_constant_rate_is_constant() -> None:
-    assert set(factors(recipe(schedule="constant"))) == {1.0}
 
 
 # ------------------------------------------------------------------ methods under a profile
@@ -227,8 +173,9 @@ def test_quick_shrinks_what_is_marked_and_says_what_it_replaces() -> None:
     pretraining = load_profile("quick").settings.pretrain
     _, config, chosen = assemble.resolve(BYOL, Spec("byol"), pretraining)
 
-    assert (config.hidden_width, config.projection_width) == (1024, 64)
-    assert config.ema == BYOL.Config().ema
+    limits = (pretraining.scale.widest, pretraining.scale.narrowest)
+    assert (config.hidden_width, config.projection_width) == limits
+    assert config.ema == 0.97  # the authors' preset for the shortest training, 40 epochs
     assert chosen.optimizer == "adamw"
     assert chosen.views == (Augmentation(), Augmentation())
     assert chosen.warmup_epochs == pytest.approx(0.1 * pretraining.epochs)
@@ -278,30 +225,3 @@ def test_ablations_of_one_seed_start_from_the_same_heads(settings: Settings) -> 
 def test_settings_that_make_no_sense_are_refused(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         assemble.resolve(SARL, Spec.parse(text), load_profile("quick").settings.pretrain)
-
-
-# ------------------------------------------------------------------ collapse
-
-
-def test_the_monitor_tells_collapse_from_health() -> None:
-    g = torch.Generator().manual_seed(0)
-    healthy = torch.randn(256, 64, generator=g)
-    point = torch.ones(256, 64) + 1e-4 * torch.randn(256, 64, generator=g)
-    line = torch.randn(256, 1, generator=g) * torch.randn(1, 64, generator=g)
-    read = [
-        {"spread": monitor.spread(x), "effective_rank": monitor.effective_rank(x)}
-        for x in (healthy, point, line)
-    ]
-
-    assert read[0]["spread"] == pytest.approx(1.0, abs=0.05)
-    assert read[0]["effective_rank"] > 40
-    assert [monitor.collapsed(reading) for reading in read] == [False, True, True]
-
-
-def test_training_has_the_batches_that_fit(
-    settings: Settings, images: torch.Tensor, tmp_path: Path
-) -> None:
-    method, chosen = assemble.build_method(SimCLR, Spec("simclr"), settings, seed=0)
-    training = Training(method, chosen, images, tmp_path, plan())
-
-    assert (training.steps_per_epoch, training.total_steps) == (3, 6)

@@ -17,10 +17,20 @@ from torch import Tensor
 
 from vtbench.methods.base import Views
 from vtbench.methods.byol import prediction_error
-from vtbench.methods.losses.overlap import inside, mapped_centres
-from vtbench.methods.losses.prototypes import prototype_alignment, prototype_shares
-from vtbench.methods.losses.regions import matching_regions, region_affinity_matching
+from vtbench.methods.encoder import Encoder, Features
+from vtbench.methods.losses.overlap import Pair, inside, mapped_centres
+from vtbench.methods.losses.prototypes import (
+    assignments,
+    prototype_alignment,
+    prototype_shares,
+)
+from vtbench.methods.losses.regions import (
+    holding_regions,
+    matched_points,
+    region_affinity_matching,
+)
 from vtbench.methods.losses.saliency import saliency_alignment
+from vtbench.methods.sarl import SARL, SARLConfig
 from vtbench.methods.views import correspondence
 
 SIZE = 224
@@ -69,6 +79,7 @@ def theta_21(views: Views) -> Tensor:
     return correspondence(views, source=1, target=0)
 
 
+LAYERS = ("layer2", "layer3", "layer4")
 F1, F2 = maps(0.1), maps(0.4)
 
 
@@ -101,11 +112,12 @@ def test_saliency_alignment(theta_12, theta_21):
 
 
 def test_matching_regions(theta_12):
-    match, visible = matching_regions(theta_12, 6, AUTHORS_FAR_EDGE)
+    points, visible = matched_points(theta_12, AUTHORS_FAR_EDGE, 6, 6)
+    match = holding_regions(points)
 
-    assert visible.sum(dim=1).tolist() == [25, 6, 0]
+    assert visible.sum(dim=(1, 2)).tolist() == [25, 6, 0]
     assert match[0, :12].tolist() == [5, 5, 4, 2, 1, 0, 5, 5, 4, 2, 1, 0]
-    assert visible[0, :12].int().tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
+    assert visible[0, :2].int().tolist() == [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 1, 1]]
 
 
 def test_region_affinity_matching(theta_12, theta_21):
@@ -116,12 +128,21 @@ def test_region_affinity_matching(theta_12, theta_21):
     assert back.item() == pytest.approx(4.0150471e-03, rel=2e-4)
 
 
+def test_sarl_joins_the_layers_as_the_authors_do(theta_12, theta_21):
+    features = [Features(torch.empty(0), dict(zip(LAYERS, f, strict=True))) for f in (F1, F2)]
+    pair = Pair(*features, theta_12, theta_21, (SIZE, SIZE), edge="authors")
+    sarl = SARL(Encoder(width=4), SARLConfig())
+
+    assert sarl.sal(pair).item() == pytest.approx(1.7148424e-03, rel=2e-4)
+    assert sarl.ram(pair).item() == pytest.approx(4.8566624e-03, rel=2e-4)
+
+
 def test_prototype_alignment():
     prototypes = wave((5, 16), 0.7).float()
-    shares = prototype_shares(F1[1], prototypes, grid=7, temperature=0.1)
-    loss = prototype_alignment(F1[1], F2[1], prototypes)
+    a, b = (assignments(f[1], prototypes, grid=7, temperature=0.1) for f in (F1, F2))
+    loss = prototype_alignment(a, b)
 
-    assert shares[0].tolist() == pytest.approx(
+    assert prototype_shares(a)[0].tolist() == pytest.approx(
         [0.195053, 0.026144, 0.041423, 0.314890, 0.422490], rel=2e-4
     )
     assert loss.item() == pytest.approx(2.1122438e-03, rel=2e-4)

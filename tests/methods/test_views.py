@@ -92,18 +92,32 @@ def test_autocast_does_not_coarsen_the_views() -> None:
     assert torch.equal(views.images[0], expected.images[0])
 
 
-def test_multi_crop_sides_follow_the_relative_size() -> None:
-    small = Augmentation(relative_size=96 / 224, crop_area=(0.05, 0.2))
+@pytest.mark.parametrize(("size", "local_side"), [(224, 96), (48, 21), (20, 9)])
+def test_multi_crop_gives_full_and_local_views(size: int, local_side: int) -> None:
+    local = replace(EVERYTHING, relative_size=96 / 224, crop_area=(0.05, 0.14))
+    augmentations = [EVERYTHING] * 2 + [local] * 6
 
-    views = make_views(
-        photographs(5, 56, 64), [Augmentation()] * 2 + [small] * 3, size=48, generator=generator()
-    )
+    views = make_views(photographs(5, 56, 64), augmentations, size=size, generator=generator())
 
-    assert [tuple(view.shape) for view in views.images] == (
-        [(5, 3, 48, 48)] * 2 + [(5, 3, 21, 21)] * 3
-    )
-    assert views.geometry.shape == (5, 5, 2, 3)
+    sides = [size] * 2 + [local_side] * 6
+    assert [tuple(view.shape) for view in views.images] == [(5, 3, side, side) for side in sides]
+    assert views.geometry.shape == (8, 5, 2, 3)
     assert {view.dtype for view in (*views.images, views.geometry)} == {torch.float32}
+    assert all(view.isfinite().all() for view in (*views.images, views.geometry))
+    assert max(view.abs().max() for view in views.images) <= 1 + TOLERANCE
+
+
+def test_local_views_show_smaller_parts_of_the_image() -> None:
+    full = replace(PLAIN, crop_area=(0.14, 1.0))
+    local = replace(PLAIN, crop_area=(0.05, 0.14), relative_size=96 / 224)
+
+    views = make_views(photographs(50, 200, 200), [full, local], size=32, generator=generator())
+
+    area = views.geometry[..., :2].det().abs()  # share of the image
+    assert area[0].min() > 0.13
+    assert area[0].max() > 0.9
+    assert area[1].min() > 0.045
+    assert area[1].max() < 0.145
 
 
 def test_grey_images_stay_grey_under_jitter() -> None:

@@ -12,6 +12,7 @@ from torchvision.transforms.v2 import RandomResizedCrop
 
 from vtbench.methods.base import Views
 from vtbench.methods.draws import Draws, draw
+from vtbench.methods.filters import Interpolation
 from vtbench.methods.recipe import Augmentation
 from vtbench.methods.views import apply_draws, correspondence, make_views, view_geometry
 
@@ -243,3 +244,33 @@ def test_a_view_warped_by_the_correspondence_lies_on_the_other_view() -> None:
 
     assert inside.float().mean() > 0.3
     assert (warped - maps[0])[inside].abs().max() < 1e-5
+
+
+def eight_bit_coordinates() -> Tensor:
+    """An image (52, 52, 3) uint8 whose pixel in row i and column j has the values 5 j, 5 i, 0."""
+    steps = (5 * torch.arange(52)).expand(52, 52)
+    return torch.stack([steps, steps.T, torch.zeros(52, 52)], dim=2).to(torch.uint8)
+
+
+@pytest.mark.parametrize("crop_filter", ["bilinear", "bicubic"])
+def test_local_views_lie_where_the_correspondence_says(crop_filter: Interpolation) -> None:
+    """Pixels of a local view, looked up in a full view, show the same place of the source.
+
+    Both are enlarged, where both filters are exact on a linear image, but for 1.5 source pixels
+    at the edges of a box.
+    """
+    full = replace(GEOMETRIC, crop_area=(0.14, 1.0), crop_filter=crop_filter)
+    local = replace(full, crop_area=(0.05, 0.14), relative_size=96 / 224)
+    images = eight_bit_coordinates().expand(20, -1, -1, -1)
+    views = make_views(images, [full] * 2 + [local] * 6, size=128, generator=generator())
+    side, edge = 55, 10
+
+    for target in (0, 1):
+        for source in range(2, 8):
+            theta = correspondence(views, source=source, target=target)
+            grid = F.affine_grid(theta, [20, 1, side, side], align_corners=False)
+            warped = F.grid_sample(views.images[target], grid, align_corners=False)
+            error = (warped - views.images[source])[:, :2] * 255 / 10  # in source pixels
+            inside = (grid.abs() < 0.8).all(dim=3)[:, edge:-edge, edge:-edge]
+            assert inside.float().mean() > 0.1
+            assert error[..., edge:-edge, edge:-edge].abs().amax(dim=1)[inside].max() < 1e-3

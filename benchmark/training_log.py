@@ -1,0 +1,103 @@
+"""What a training writes about itself, line by line: losses, gradient shares, monitor readings.
+
+Numbers stay on the device until `flush` and are written in the order of the steps, so a training
+that was stopped and resumed leaves the same bytes as one that never was.
+
+Shapes: T wanted terms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vtbench.benchmark import checkpoint, gradients
+from vtbench.benchmark.errors import TrainingDiverged
+from vtbench.methods.base import Method
+
+FLUSH_EVERY = 20  # steps between transfers of the losses from the device
+
+
+class TrainingLog:
+    """The log of one training, and what is summed up from it.
+
+    shares: the last gradient shares, {} where there is one term.
+    """
+
+    def __init__(self, folder: Path, method: Method) -> None:
+        self.path = folder / checkpoint.LOG
+        self.title = method.title
+        self.terms = tuple(name for name in method.terms if method.wants(name))
+        self.pending: list[tuple[int, Tensor, Tensor | None]] = []  # not yet read from the device
+        self.shares: dict[str, float] = {}
+        self.sum_of_totals = 0.0  # over the steps of the epoch so far
+
+    def add(
+        self, step: int, total: Tensor, losses: Mapping[str, Tensor], norms: Tensor | None
+    ) -> None:
+        """Note the losses of a step and, where they were taken, its gradient norms (T,)."""
+        values = torch.stack([total, *(losses[name] for name in self.terms)]).detach().float()
+        self.pending.append((step, values, norms))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to flush."""
+        return len(self.pending) >= FLUSH_EVERY
+
+    def flush(self) -> dict[str, float]:
+        """Read what is pending, check it, write it; returns the losses of the last step.
+
+        Raises TrainingDiverged where a loss or a gradient is not finite.
+        """
+        lines: list[dict[str, Any]] = []
+        losses: dict[str, float] = {}
+        for step, values, norms in self.pending:
+            losses = dict(zip(("total", *self.terms), values.tolist(), strict=True))
+            self._check(losses, "loss term", step)
+            self.sum_of_totals += losses["total"]
+            lines.append({"step": step, **losses})
+            if norms is not None:
+                lines.append({"step": step, "gradient_shares": self._take_shares(norms, step)})
+        self.pending = []
+        self.write(lines)
+        return losses
+
+    def _take_shares(self, norms: Tensor, step: int) -> dict[str, float]:
+        by_term = dict(zip(self.terms, norms.tolist(), strict=True))
+        self._check(by_term, "gradient of the term", step)
+        self.shares = gradients.shares(by_term)
+        return self.shares
+
+    def _check(self, values: Mapping[str, float], what: str, step: int) -> None:
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise TrainingDiverged(
+                    f"{self.title}: the {what} {name!r} became {value} at step {step}; "
+                    "lower its learning rate or weight."
+                )
+
+    def write(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Append lines."""
+        checkpoint.append_lines(self.path, lines)
+
+    def end_epoch(self, steps: int) -> float:
+        """The mean total loss of the epoch's steps; the next epoch starts at zero."""
+        mean, self.sum_of_totals = self.sum_of_totals / steps, 0.0
+        return mean
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed training must know; nothing may be pending."""
+        return {"shares": self.shares, "sum_of_totals": self.sum_of_totals}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.shares, self.sum_of_totals = state["shares"], state["sum_of_totals"]
+
+    def forget_from(self, step: int) -> None:
+        """Drop the lines that a training which goes on at `step` will write again."""
+        checkpoint.keep_lines_before(self.path, step)

@@ -1,0 +1,87 @@
+"""Optimisers and schedules: what a recipe's numbers become."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from vtbench.benchmark import assemble
+from vtbench.benchmark.errors import UsageError
+from vtbench.benchmark.optimizers import build_optimizer, learning_rate_factor
+from vtbench.benchmark.settings import Settings
+from vtbench.benchmark.spec import Spec
+from vtbench.methods.base import Progress
+from vtbench.methods.byol import BYOL
+from vtbench.methods.recipe import Recipe
+from vtbench.methods.sarl import SARL
+from vtbench.methods.simclr import SimCLR
+
+METHODS = {"sarl": SARL, "byol": BYOL, "simclr": SimCLR}
+
+
+def recipe(**changes: object) -> Recipe:
+    return replace(Recipe(optimizer="sgd", lr=0.4, weight_decay=1e-4), **changes)
+
+
+def test_rates_follow_the_batch_size_by_the_stated_rule(settings: Settings) -> None:
+    method, _ = assemble.build_method(SimCLR, Spec("simclr"), settings, seed=0)
+    for scaling, rate in (("linear", 0.1), ("sqrt", 0.2), ("none", 0.4)):
+        optimizer = build_optimizer(method, recipe(lr_scaling=scaling), batch_size=64)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        assert rates == pytest.approx([rate] * len(rates))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_trainable_parameter_is_in_one_group_and_flat_ones_do_not_decay(
+    name: str, settings: Settings
+) -> None:
+    method, _ = assemble.build_method(METHODS[name], Spec(name), settings, seed=0)
+    optimizer = build_optimizer(method, recipe(), batch_size=256)
+    grouped = [p for group in optimizer.param_groups for p in group["params"]]
+
+    assert len(grouped) == len({id(p) for p in grouped})
+    assert {id(p) for p in grouped} == {id(p) for p in method.parameters() if p.requires_grad}
+    for group in optimizer.param_groups:
+        flat = {p.ndim <= 1 for p in group["params"]}
+        assert flat == {group["weight_decay"] == 0}
+
+
+def test_named_modules_keep_their_first_rate(settings: Settings) -> None:
+    method, _ = assemble.build_method(BYOL, Spec("byol"), settings, seed=0)
+    optimizer = build_optimizer(method, recipe(constant_lr_modules=("predictor",)), batch_size=256)
+    constant = {id(p) for g in optimizer.param_groups if g["constant"] for p in g["params"]}
+
+    assert constant == {id(p) for p in method.predictor.parameters()}
+
+
+def test_lars_without_decay_is_refused_since_it_would_be_plain_sgd(settings: Settings) -> None:
+    method, _ = assemble.build_method(BYOL, Spec("byol"), settings, seed=0)
+    with pytest.raises(UsageError, match="LARS needs weight_decay > 0"):
+        build_optimizer(method, recipe(optimizer="lars", weight_decay=0.0), batch_size=256)
+
+
+def factors(chosen: Recipe, steps: int = 100, per_epoch: int = 10) -> list[float]:
+    return [learning_rate_factor(chosen, Progress(step, steps, per_epoch)) for step in range(steps)]
+
+
+def test_warm_up_is_linear_and_the_cosine_ends_at_its_end() -> None:
+    found = factors(recipe(warmup_epochs=2, end_factor=0.1))
+
+    assert found[:3] == pytest.approx([0.0, 0.05, 0.1])
+    assert found[20] == 1.0
+    assert found[60] == pytest.approx(0.1 + 0.9 * (1 + math.cos(math.pi / 2)) / 2)
+    assert found[-1] == pytest.approx(0.1, abs=1e-3)
+    assert found[20:] == sorted(found[20:], reverse=True)
+
+
+def test_a_rate_per_epoch_changes_only_between_epochs() -> None:
+    found = factors(recipe(schedule_interval="epoch"))
+
+    assert all(len(set(found[start : start + 10])) == 1 for start in range(0, 100, 10))
+    assert len(set(found)) == 10
+
+
+def test_a_constant_rate_is_constant() -> None:
+    assert set(factors(recipe(schedule="constant"))) == {1.0}
