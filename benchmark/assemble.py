@@ -166,7 +166,7 @@ def _scaled(value: Any, rule: Rule, pretrain: Pretrain) -> Any:
     if rule == "head":
         narrower = max(round(value * scale.head), scale.narrowest)
         return min(value, narrower, scale.widest or value)
-    return max(1, round(value * scale.codes))
+    return max(1, round(value * (scale.queue if rule == "queue" else scale.codes)))
 
 
 def _shortening(pretrain: Pretrain) -> float:

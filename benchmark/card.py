@@ -42,7 +42,8 @@ def _shrunk(values: Mapping[str, Any]) -> str:
         _factor("widths of projectors and predictors", scale["head"]),
         _bound("but not below", scale.get("narrowest", 1), 1),
         _bound("nor above", scale.get("widest"), None),
-        _factor("prototypes, codes and queues", scale["codes"]),
+        _factor("prototypes and codes", scale["codes"]),
+        _factor("queues", scale.get("queue", 1)),
         _factor("distance of EMA rates from 1", scale["ema"]),
         _factor("warm-ups, freezes, starts of queues", min(1.0, values["epochs"] / 100)),
     ]

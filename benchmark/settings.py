@@ -64,14 +64,15 @@ class Scale(Section):
 
     head: factor of the hidden and output widths of projectors and predictors; none becomes wider
     than `widest`, and none narrower than `narrowest` that was not so before. codes: factor of
-    prototypes, codes and queues. ema: factor of the distance of an EMA rate from 1. The defaults
-    leave every method as its authors made it.
+    prototypes and codes. queue: factor of the lengths of queues. ema: factor of the distance of an
+    EMA rate from 1. The defaults leave every method as its authors made it.
     """
 
     head: float = Field(1.0, gt=0, le=1)
     narrowest: int = Field(1, ge=1)
     widest: int | None = Field(None, ge=1)
     codes: float = Field(1.0, gt=0, le=1)
+    queue: float = Field(1.0, gt=0, le=1)
     ema: float = Field(1.0, gt=0)
 
 

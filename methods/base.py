@@ -54,16 +54,17 @@ class MethodConfig:
     """
 
 
-Rule = Literal["head", "codes", "ema", "epochs"]
+Rule = Literal["head", "codes", "queue", "ema", "epochs"]
 
 
 def scaled(default: Any, rule: Rule) -> Any:
     """A config field that small profiles shrink by a rule.
 
     head: hidden and output widths of projectors and predictors, times `scale.head` within
-    `scale.narrowest` and `scale.widest`. codes: numbers of prototypes, codes and queue entries, times
-    `scale.codes`. ema: the distance of an EMA rate from 1, times `scale.ema` (0.996 with factor 2
-    is 0.992). epochs: durations in epochs of a training of 100, shorter in a shorter one.
+    `scale.narrowest` and `scale.widest`. codes: numbers of prototypes and codes, times
+    `scale.codes`. queue: entries of a queue, times `scale.queue`. ema: the distance of an EMA rate
+    from 1, times `scale.ema` (0.996 with factor 2 is 0.992). epochs: durations in epochs of a
+    training of 100, shorter in a shorter one.
     """
     return field(default=default, metadata={"scale": rule})
 

@@ -50,7 +50,7 @@ class DenseCLConfig(MethodConfig):
     projection_width: int = scaled(128, "head")  # section 4.1
     temperature: float = 0.2  # section 4.1
     ema: float = scaled(0.999, "ema")  # section 4.1, constant
-    queue_length: int = scaled(65536, "codes")  # section 4.1
+    queue_length: int = scaled(65536, "queue")  # section 4.1
     queue_share: float = 0.5  # ours: of the training images that the queue may hold at most
     global_only_epochs: float = may_be_zero(0.0, "epochs")  # the code's optional warm-up hook
 

@@ -65,7 +65,7 @@ class SwAVConfig(MethodConfig):
     temperature: float = 0.1
     sinkhorn_epsilon: float = 0.05
     sinkhorn_iterations: int = 3
-    queue_length: int = may_be_zero(3840, "codes")  # features of each full view; 0: no queue
+    queue_length: int = may_be_zero(3840, "queue")  # features of each full view; 0: no queue
     queue_from_epoch: float = may_be_zero(15.0, "epochs")
     frozen_epochs: float = may_be_zero(1.0, "epochs")  # 5005 steps, one epoch of ImageNet
 

@@ -40,7 +40,7 @@ data:
   simulated_counts:
     {shape: 42, grating: 28, material: 48, force: 30, contact_point: 30, edge_pose: 30}
 encoder: {image_size: 32, width: 8}
-pretrain: {epochs: 2, batch_size: 16, scale: {head: 0.02}}
+pretrain: {epochs: 2, batch_size: 16, scale: {head: 0.02, narrowest: 4, codes: 0.01, queue: 0.01}}
 probe: {batch_size: 16, classification_epochs: 3, regression_epochs: 3, pixel_size: 8}
 supervised: {epochs: 1, batch_size: 16}
 hardware: {jobs: 1, device: cpu}

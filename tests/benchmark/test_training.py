@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from vtbench.benchmark import assemble, checkpoint
+from vtbench.benchmark import assemble, checkpoint, registry
 from vtbench.benchmark.errors import TrainingDiverged, UsageError
 from vtbench.benchmark.pretrain import Plan, Training
 from vtbench.benchmark.settings import Settings, load_profile
 from vtbench.benchmark.spec import Spec
+from vtbench.methods import BUILTIN
 from vtbench.methods.byol import BYOL
 from vtbench.methods.recipe import Augmentation
 from vtbench.methods.sarl import SARL
 from vtbench.methods.simclr import SimCLR
 from vtbench.results import validation
 
-METHODS = {"sarl": SARL, "byol": BYOL, "simclr": SimCLR}
+METHODS = {name: registry.methods()[name] for name in BUILTIN}
 Train = Callable[..., dict[str, Any]]
 
 
@@ -30,7 +31,7 @@ Train = Callable[..., dict[str, Any]]
 
 
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("stop_at", [1, 3, 4])
+@pytest.mark.parametrize("stop_at", [1, 4])
 def test_a_training_stopped_at_any_step_ends_bit_for_bit_the_same(
     name: str, stop_at: int, train: Train, train_with_a_stop: Train, tmp_path: Path
 ) -> None:
@@ -166,7 +167,44 @@ def test_the_paper_profile_leaves_every_recipe_and_width_as_its_authors_have_it(
         weights, config, chosen = assemble.resolve(cls, Spec(name), pretraining)
         assert weights == {}
         assert config == cls.Config()
-        assert chosen == cls.recipes["official"]
+        assert replace(chosen, by_epochs={}) == replace(cls.recipes["official"], by_epochs={})
+
+
+def test_a_recipe_may_differ_by_the_length_of_the_training() -> None:
+    pretraining = load_profile("paper").settings.pretrain
+    found = {}
+    for epochs in (30, 100, 250, 800):
+        length = pretraining.model_copy(update={"epochs": epochs})
+        _, config, chosen = assemble.resolve(BYOL, Spec("byol"), length)
+        found[epochs] = (chosen.lr, config.ema, chosen.weight_decay)
+
+    assert found == {
+        30: (0.45, 0.97, 1e-6),
+        100: (0.45, 0.99, 1e-6),
+        250: (0.3, 0.99, 1e-6),
+        800: (0.2, 0.996, 1.5e-6),
+    }
+
+
+def test_a_recipe_may_weigh_the_terms_and_the_user_has_the_last_word() -> None:
+    pretraining = load_profile("paper").settings.pretrain
+    cls = METHODS["vicreg"]
+    weights, _, _ = assemble.resolve(cls, Spec.of("vicreg", recipe="sarl_authors"), pretraining)
+    spec = Spec.of("vicreg", recipe="sarl_authors", variance=3)
+
+    assert weights == {"variance": 50.0}
+    assert assemble.resolve(cls, spec, pretraining)[0] == {"variance": 3.0}
+
+
+def test_what_is_counted_in_epochs_shrinks_with_the_training() -> None:
+    pretraining = load_profile("paper").settings.pretrain
+    short = pretraining.model_copy(update={"epochs": 20})
+    _, config, chosen = assemble.resolve(METHODS["swav"], Spec("swav"), short)
+    _, kept, _ = assemble.resolve(METHODS["swav"], Spec.parse("swav:frozen_epochs=2"), short)
+
+    assert (config.queue_from_epoch, config.frozen_epochs) == (3.0, 0.2)
+    assert kept.frozen_epochs == 2
+    assert assemble.resolve(METHODS["minc"], Spec("minc"), short)[2].warmup_epochs == 2
 
 
 def test_quick_shrinks_what_is_marked_and_says_what_it_replaces() -> None:
@@ -196,12 +234,13 @@ def test_setting_names_of_a_method_never_clash() -> None:
 
 
 def test_methods_of_one_seed_start_from_the_same_encoder(settings: Settings) -> None:
-    states = [
-        assemble.build_method(cls, Spec(name), settings, seed=3)[0].encoder.state_dict()
-        for name, cls in METHODS.items()
-    ] + [assemble.build_encoder(settings, seed=3).state_dict()]
-
-    assert all(torch.equal(states[0][k], other[k]) for other in states for k in states[0])
+    """But for the last norms of the residual branches, which some authors start at zero."""
+    expected = assemble.build_encoder(settings, seed=3).state_dict()
+    for name, cls in METHODS.items():
+        built = assemble.build_method(cls, Spec(name), settings, seed=3)[0].encoder.state_dict()
+        other = {key for key, value in expected.items() if not torch.equal(built[key], value)}
+        assert all(key.endswith("bn2.weight") for key in other)
+        assert bool(other) == cls.zero_init_residual
 
 
 def test_ablations_of_one_seed_start_from_the_same_heads(settings: Settings) -> None:

@@ -45,7 +45,7 @@ def test_real_taps_are_trained_on_and_edge_pose_is_probed(bench: Bench, taps: Pa
     assert "REAL data: Taps" in done.stdout
     assert "SIMULATED" not in done.stdout
     records = [json.loads(path.read_text()) for path in (bench.folder / "runs/cells").iterdir()]
-    assert len(records) == 7
+    assert len(records) == 15
     for record in records:
         assert (record["task"], record["data"]["source"]) == ("edge_pose", "real")
         units = {metric["name"]: metric["unit"] for metric in record["metrics"]}

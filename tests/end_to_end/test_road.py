@@ -44,12 +44,14 @@ def test_all_methods_and_controls_reach_table_one_and_a_second_run_has_nothing_t
     first = bench(*RUN, "--methods", "all")
 
     assert first.returncode == 0, first.stdout + first.stderr
-    for title in ("SARL", "SimCLR", "BYOL", "SARL, λ = 0", "Supervised", "Random init",
-                  "Raw pixels + linear"):  # fmt: skip
+    for title in ("SARL", "SimCLR", "BYOL", "SimSiam", "Barlow Twins", "VICReg", "SwAV", "MINC",
+                  "CPLearn", "DenseCL", "SARL, λ = 0", "SARL, corrected", "Supervised",
+                  "Random init", "Raw pixels + linear"):  # fmt: skip
         assert f" {title} " in first.stdout
+    assert "MINC is our reconstruction" in " ".join(first.stdout.split())
     assert "SIMULATED" in first.stdout
     found = records(bench.folder / "runs")
-    assert len(found) == 7 * 2
+    assert len(found) == 15 * 2
     assert {record["status"] for record in found} == {"done"}
     for record in found:
         predictions = np.load(bench.folder / "runs" / record["predictions"])

@@ -24,7 +24,8 @@ METHODS = registry.methods()
 BUILTIN = [name for name in METHODS if METHODS.entry(name).owners == (registry.BUILTIN_OWNER,)]
 SMALL = (
     "encoder.width=8", "encoder.image_size=32", "pretrain.scale.head=0.05",
-    "pretrain.scale.codes=0.02", "pretrain.optimizer=method", "pretrain.views=method",
+    "pretrain.scale.narrowest=8", "pretrain.scale.codes=0.02", "pretrain.scale.queue=0.02",
+    "pretrain.optimizer=method", "pretrain.views=method",
 )  # fmt: skip
 STEPS, BATCH = 5, 16
 
