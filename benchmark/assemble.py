@@ -160,7 +160,7 @@ def _scaled(value: Any, rule: Rule, pretrain: Pretrain) -> Any:
     if value == 0:
         return value
     if rule == "epochs":
-        return value * _shortening(pretrain)
+        return value * (_shortening(pretrain) if scale.epochs is None else scale.epochs)
     if rule == "ema":
         return 1.0 - (1.0 - value) * scale.ema
     if rule == "head":

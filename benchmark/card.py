@@ -45,10 +45,16 @@ def _shrunk(values: Mapping[str, Any]) -> str:
         _factor("prototypes and codes", scale["codes"]),
         _factor("queues", scale.get("queue", 1)),
         _factor("distance of EMA rates from 1", scale["ema"]),
-        _factor("warm-ups, freezes, starts of queues", min(1.0, values["epochs"] / 100)),
+        *_durations(min(1.0, values["epochs"] / 100), scale.get("epochs")),
     ]
     shrunk = ", ".join(rule for rule in rules if rule)
     return f"; shrunk: {shrunk}" if shrunk else ""
+
+
+def _durations(shortening: float, waiting: float | None) -> list[str]:
+    if waiting is None:
+        return [_factor("warm-ups, freezes and waiting of queues", shortening)]
+    return [_factor("warm-ups", shortening), _factor("freezes and waiting of queues", waiting)]
 
 
 def _factor(what: str, factor: float) -> str:

@@ -64,7 +64,7 @@ def scaled(default: Any, rule: Rule) -> Any:
     `scale.narrowest` and `scale.widest`. codes: numbers of prototypes and codes, times
     `scale.codes`. queue: entries of a queue, times `scale.queue`. ema: the distance of an EMA rate
     from 1, times `scale.ema` (0.996 with factor 2 is 0.992). epochs: durations in epochs of a
-    training of 100, shorter in a shorter one.
+    training of 100, shorter in a shorter one, or times `scale.epochs`.
     """
     return field(default=default, metadata={"scale": rule})
 
