@@ -159,8 +159,8 @@ def _scaled(value: Any, rule: Rule, pretrain: Pretrain) -> Any:
     scale = pretrain.scale
     if value == 0:
         return value
-    if rule == "epochs":
-        return value * (_shortening(pretrain) if scale.epochs is None else scale.epochs)
+    if rule == "waiting":
+        return value * (_shortening(pretrain) if scale.waiting is None else scale.waiting)
     if rule == "ema":
         return 1.0 - (1.0 - value) * scale.ema
     if rule == "head":

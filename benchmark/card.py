@@ -45,7 +45,7 @@ def _shrunk(values: Mapping[str, Any]) -> str:
         _factor("prototypes and codes", scale["codes"]),
         _factor("queues", scale.get("queue", 1)),
         _factor("distance of EMA rates from 1", scale["ema"]),
-        *_durations(min(1.0, values["epochs"] / 100), scale.get("epochs")),
+        *_durations(min(1.0, values["epochs"] / 100), scale.get("waiting")),
     ]
     shrunk = ", ".join(rule for rule in rules if rule)
     return f"; shrunk: {shrunk}" if shrunk else ""

@@ -35,7 +35,7 @@ SMALL = (
     "encoder.width=8", "encoder.image_size=32", "pretrain.batch_size=8",
     "pretrain.scale.head=0.05", "pretrain.scale.narrowest=1",
     "pretrain.scale.widest=64", "pretrain.scale.codes=0.02", "pretrain.scale.queue=0.02",
-    "pretrain.scale.epochs=0.03",
+    "pretrain.scale.waiting=0.03",
 )  # fmt: skip
 
 #: Late in a training: warm-ups are over and queues are full.

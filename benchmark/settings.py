@@ -65,7 +65,7 @@ class Scale(Section):
     head: factor of the hidden and output widths of projectors and predictors; none becomes wider
     than `widest`, and none narrower than `narrowest` that was not so before. codes: factor of
     prototypes and codes. queue: factor of the lengths of queues. ema: factor of the distance of an
-    EMA rate from 1. epochs: factor of how long prototypes are frozen and queues wait; by default
+    EMA rate from 1. waiting: factor of how long prototypes are frozen and queues wait; by default
     that of the warm-up, epochs / 100 in trainings of less. The defaults leave every method as its
     authors made it.
     """
@@ -76,7 +76,7 @@ class Scale(Section):
     codes: float = Field(1.0, gt=0, le=1)
     queue: float = Field(1.0, gt=0, le=1)
     ema: float = Field(1.0, gt=0)
-    epochs: float | None = Field(None, ge=0, le=1)
+    waiting: float | None = Field(None, ge=0, le=1)
 
 
 class Pretrain(Section):

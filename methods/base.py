@@ -54,7 +54,7 @@ class MethodConfig:
     """
 
 
-Rule = Literal["head", "codes", "queue", "ema", "epochs"]
+Rule = Literal["head", "codes", "queue", "ema", "waiting"]
 
 
 def scaled(default: Any, rule: Rule) -> Any:
@@ -63,8 +63,8 @@ def scaled(default: Any, rule: Rule) -> Any:
     head: hidden and output widths of projectors and predictors, times `scale.head` within
     `scale.narrowest` and `scale.widest`. codes: numbers of prototypes and codes, times
     `scale.codes`. queue: entries of a queue, times `scale.queue`. ema: the distance of an EMA rate
-    from 1, times `scale.ema` (0.996 with factor 2 is 0.992). epochs: durations in epochs of a
-    training of 100, shorter in a shorter one, or times `scale.epochs`.
+    from 1, times `scale.ema` (0.996 with factor 2 is 0.992). waiting: epochs in a training of 100
+    before something begins, fewer in a shorter one, or times `scale.waiting`.
     """
     return field(default=default, metadata={"scale": rule})
 

@@ -52,7 +52,7 @@ class DenseCLConfig(MethodConfig):
     ema: float = scaled(0.999, "ema")  # section 4.1, constant
     queue_length: int = scaled(65536, "queue")  # section 4.1
     queue_share: float = 0.5  # ours: of the training images that the queue may hold at most
-    global_only_epochs: float = may_be_zero(0.0, "epochs")  # the code's optional warm-up hook
+    global_only_epochs: float = may_be_zero(0.0, "waiting")  # the code's optional warm-up hook
 
 
 class DenseCL(Method):

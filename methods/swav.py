@@ -66,8 +66,8 @@ class SwAVConfig(MethodConfig):
     sinkhorn_epsilon: float = 0.05
     sinkhorn_iterations: int = 3
     queue_length: int = may_be_zero(3840, "queue")  # features of each full view; 0: no queue
-    queue_from_epoch: float = may_be_zero(15.0, "epochs")
-    frozen_epochs: float = may_be_zero(1.0, "epochs")  # 5005 steps, one epoch of ImageNet
+    queue_from_epoch: float = may_be_zero(15.0, "waiting")
+    frozen_epochs: float = may_be_zero(1.0, "waiting")  # 5005 steps, one epoch of ImageNet
 
 
 class SwAV(Method):

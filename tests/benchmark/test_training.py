@@ -199,7 +199,7 @@ def test_a_recipe_may_weigh_the_terms_and_the_user_has_the_last_word() -> None:
 def test_what_is_counted_in_epochs_shrinks_with_the_training() -> None:
     pretraining = load_profile("paper").settings.pretrain
     short = pretraining.model_copy(update={"epochs": 20})
-    _, config, chosen = assemble.resolve(METHODS["swav"], Spec("swav"), short)
+    _, config, _ = assemble.resolve(METHODS["swav"], Spec("swav"), short)
     _, kept, _ = assemble.resolve(METHODS["swav"], Spec.parse("swav:frozen_epochs=2"), short)
 
     assert (config.queue_from_epoch, config.frozen_epochs) == (3.0, 0.2)

@@ -25,7 +25,7 @@ BUILTIN = [name for name in METHODS if METHODS.entry(name).owners == (registry.B
 SMALL = (
     "encoder.width=8", "encoder.image_size=32", "pretrain.scale.head=0.05",
     "pretrain.scale.narrowest=8", "pretrain.scale.codes=0.02", "pretrain.scale.queue=0.02",
-    "pretrain.scale.epochs=0.01", "pretrain.optimizer=method", "pretrain.views=method",
+    "pretrain.scale.waiting=0.01", "pretrain.optimizer=method", "pretrain.views=method",
 )  # fmt: skip
 STEPS, BATCH = 5, 16
 
