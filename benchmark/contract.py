@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vtbench.benchmark import monitor
 from vtbench.benchmark.assemble import build_method, resolve
 from vtbench.benchmark.registry import literals
 from vtbench.benchmark.seeding import generator
@@ -212,6 +213,19 @@ class MethodContract:
         found, expected = restored.state_dict(), method.state_dict()
         different = [name for name in expected if not torch.equal(found[name], expected[name])]
         assert not different, f"after loading these go on differently: {', '.join(different)}"
+
+    def test_the_monitor_tells_three_kinds_of_collapse_of_the_encoder(self) -> None:
+        with torch.no_grad():
+            e = self.build().encoder.eval()(self.views(images=64).images[0]).embedding
+        line = e[:1] + torch.linspace(0, 1, len(e))[:, None] * (e[1] - e[0])
+        states = {
+            "": e,
+            "complete": e[:1].expand_as(e),
+            "dimensional": line,
+            "cluster": e[torch.arange(len(e)) % 3],
+        }
+        found = {kind: monitor.collapse(monitor.read(state)) for kind, state in states.items()}
+        assert found == {kind: kind for kind in states}
 
 
 def _close(found: dict, expected: dict, share: float, floor: float = 1e-4) -> None:
