@@ -32,7 +32,7 @@ REFERENCE_EPOCHS = 100
 RECIPE_SETTINGS = (
     "optimizer", "lr", "lr_scaling", "lr_norm_and_bias", "weight_decay", "decay_norm_and_bias",
     "optimizer_momentum", "schedule", "schedule_interval", "warmup_epochs",
-    "warmup_start_factor", "end_factor",
+    "warmup_start_factor", "end_factor", "keep", "zero_init_residual",
 )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def build_method(
     Raises UsageError where a setting is unknown, ill-typed, or names no recipe.
     """
     weights, config, recipe = resolve(cls, spec, settings.pretrain)
-    encoder = build_encoder(settings, seed=seed, zero_init_residual=cls.zero_init_residual)
+    encoder = build_encoder(settings, seed=seed, zero_init_residual=recipe.zero_init_residual)
     with seeded(seed, "heads", spec.name):  # the same heads whatever is ablated
         return cls(encoder, config, weights), recipe
 
@@ -80,9 +80,13 @@ def resolve(
     if not any({**cls.terms, **weights}.values()):
         raise UsageError(f"In {str(spec)!r} every term has weight 0: nothing would be trained.")
     config = _typed(cls.Config, {**chosen, **named}, spec)
+    for name, weight in weights.items():
+        _check_number(spec, name, weight, least=0)
     _check_config(config, spec)
     config = _shrunk(config, pretrain, keep=set(named))
+    _check_config(config, spec)  # a profile's factors may be out of bounds as well
     recipe = _typed(Recipe, {**_shallow(_profiled(recipe, pretrain)), **rules}, spec)
+    _check_recipe(recipe, spec)
     return weights, config, recipe
 
 
@@ -93,15 +97,34 @@ def _check_values(spec: Spec) -> None:
 
 
 def _check_config(config: MethodConfig, spec: Spec) -> None:
-    """Widths, counts, temperatures and rates of a method are positive, unless 0 has a meaning."""
+    """Numbers of a method are positive and within the bounds of their fields."""
     for field in fields(config):
         value = getattr(config, field.name)
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            continue
-        zero = field.metadata.get("zero", False)
-        if value < 0 or (value == 0 and not zero):
-            bound = "0 or more" if zero else "more than 0"
-            raise UsageError(f"In {str(spec)!r}, {field.name}={value} must be {bound}.")
+        _check_number(spec, field.name, value, **{
+            bound: field.metadata.get(bound) for bound in ("least", "most")
+        })  # fmt: skip
+
+
+def _check_recipe(recipe: Recipe, spec: Spec) -> None:
+    """Rates are positive, shares lie between 0 and 1, and LARS has a weight decay to work with."""
+    for name, value in _shallow(recipe).items():
+        shared = name in ("end_factor", "warmup_start_factor", "optimizer_momentum")
+        zero = shared or name in ("weight_decay", "warmup_epochs")
+        _check_number(spec, name, value, least=0 if zero else None, most=1 if shared else None)
+    if recipe.optimizer == "lars" and recipe.weight_decay == 0:
+        raise UsageError(f"In {str(spec)!r}, LARS needs weight_decay > 0; set weight_decay=1e-6.")
+
+
+def _check_number(
+    spec: Spec, name: str, value: object, *, least: float | None, most: float | None = None
+) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return
+    low = value <= 0 if least is None else value < least
+    if low or (most is not None and value > most):
+        bounds = "more than 0" if least is None else f"{least:g} or more"
+        bounds += "" if most is None else f" and at most {most:g}"
+        raise UsageError(f"In {str(spec)!r}, {name}={value:g} must be {bounds}.")
 
 
 def setting_names(cls: type[Method]) -> list[str]:
@@ -147,7 +170,10 @@ def _typed(kind: Any, values: Mapping[str, Value | object], spec: Spec) -> Any:
 def _shrunk(config: MethodConfig, pretrain: Pretrain, *, keep: set[str]) -> MethodConfig:
     """Fields marked `scaled` under the profile's rules; what the user set by hand stays."""
     changes = {
-        field.name: _scaled(getattr(config, field.name), field.metadata["scale"], pretrain)
+        field.name: max(
+            field.metadata["least"] or 0,
+            _scaled(getattr(config, field.name), field.metadata["scale"], pretrain),
+        )
         for field in fields(config)
         if "scale" in field.metadata and field.name not in keep
     }

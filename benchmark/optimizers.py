@@ -38,9 +38,7 @@ def build_optimizer(method: Method, recipe: Recipe, *, batch_size: int) -> torch
         return torch.optim.SGD(groups, momentum=momentum, fused=fused)
     if recipe.optimizer == "lars":
         # lightly's LARS leaves groups without weight decay unscaled, which is what the official
-        # codes do for 1-D parameters; weights without decay would silently become plain SGD.
-        if recipe.weight_decay == 0:
-            raise UsageError(f"{method.title}: LARS needs weight_decay > 0; set weight_decay=1e-6.")
+        # codes do for 1-D parameters; `assemble` refuses weights without decay.
         return LARS(groups, lr=recipe.lr, momentum=momentum)
     raise UsageError(f"{method.title}: there is no optimizer {recipe.optimizer!r}.")
 
@@ -57,7 +55,8 @@ def _groups(method: Method, recipe: Recipe, factor: float) -> Iterable[dict[str,
             ]
             if not chosen:
                 continue
-            rate = recipe.lr_norm_and_bias if flat and recipe.lr_norm_and_bias else recipe.lr
+            own = recipe.lr_norm_and_bias if flat else None
+            rate = recipe.lr if own is None else own
             decays = not flat or recipe.decay_norm_and_bias
             yield {
                 "params": chosen,
@@ -71,19 +70,22 @@ def _groups(method: Method, recipe: Recipe, factor: float) -> Iterable[dict[str,
 def learning_rate_factor(recipe: Recipe, progress: Progress) -> float:
     """Share of the peak rate at a step: linear warm-up, then constant or half-cosine.
 
-    With `schedule_interval: epoch` the rate changes at the start of each epoch only. At step t
-    of warm-up W the factor is start + (1 - start)·t/W; the cosine runs from 1 at the end of the
-    warm-up towards `end_factor` at the end of training.
+    At step t of warm-up W the factor is start + (1 - start)·t/W; the cosine runs from 1 at the end
+    of the warm-up towards `end_factor` at the end of training. With `schedule_interval: epoch` the
+    rate changes between epochs only: t and W count epochs, and t starts at 1 in the warm-up, so
+    that no epoch is spent at rate 0.
     """
-    step = progress.step
-    if recipe.schedule_interval == "epoch":
-        step -= step % progress.steps_per_epoch
-    warmup = round(recipe.warmup_epochs * progress.steps_per_epoch)
-    if step < warmup:
-        return recipe.warmup_start_factor + (1 - recipe.warmup_start_factor) * step / warmup
+    per_epoch = recipe.schedule_interval == "epoch"
+    unit = progress.steps_per_epoch if per_epoch else 1  # in steps
+    time, end = progress.step // unit, progress.total_steps / unit
+    warmup = recipe.warmup_epochs * progress.steps_per_epoch / unit
+    warmup = warmup if per_epoch else round(warmup)
+    if time < warmup:
+        share = min(1.0, (time + per_epoch) / warmup)
+        return recipe.warmup_start_factor + (1 - recipe.warmup_start_factor) * share
     if recipe.schedule == "constant":
         return 1.0
-    done = (step - warmup) / max(1, progress.total_steps - warmup)
+    done = (time - warmup) / max(1, end - warmup)
     return recipe.end_factor + (1 - recipe.end_factor) * (1 + math.cos(math.pi * done)) / 2
 
 

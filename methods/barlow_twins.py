@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
-from vtbench.methods.byol import AUTHORS_COLOUR, FIRST_VIEW, SECOND_VIEW
+from vtbench.methods.byol import AUTHORS_VIEW, FIRST_VIEW, SECOND_VIEW
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.recipe import Recipe
@@ -30,14 +30,17 @@ OFFICIAL = Recipe(
     warmup_epochs=10,  # section 2.2
     end_factor=0.001,  # section 2.2: a factor of 1000 lower at the end
     views=(FIRST_VIEW, SECOND_VIEW),  # section 2.2: those of BYOL
+    zero_init_residual=True,  # the code
 )
 
 # gurmeherr/representation-learning-codes, Barlow Twins at c20edc6. Its head has biases that the
-# standardisation removes again; its C is (B - 1) / B smaller than the paper's.
+# standardisation removes again; its C is (B - 1) / B times the paper's.
 SARL_AUTHORS = replace(
     OFFICIAL,
+    weight_decay=1.5e-6,
+    zero_init_residual=False,
     schedule_interval="epoch",
-    views=(replace(FIRST_VIEW, **AUTHORS_COLOUR), replace(SECOND_VIEW, **AUTHORS_COLOUR)),
+    views=(replace(FIRST_VIEW, **AUTHORS_VIEW), replace(SECOND_VIEW, **AUTHORS_VIEW)),
     keep="lowest_loss",
     settings={"redundancy": 0.005, "unbiased_std": True},
 )
@@ -62,7 +65,6 @@ class BarlowTwins(Method):
     terms = {"invariance": 1.0, "redundancy": 0.0051}  # λ: the code
     recipes = {"official": OFFICIAL, "sarl_authors": SARL_AUTHORS}
     Config = BarlowTwinsConfig
-    zero_init_residual = True  # the code
 
     def __init__(
         self,

@@ -50,15 +50,17 @@ class MethodConfig:
     """Base of every method's settings; the fields' defaults are those of the source paper.
 
     A field made by `scaled(...)` names the rule by which small profiles shrink it. Numbers are
-    positive, those of a `may_be_zero(...)` field not negative.
+    positive unless `bounded(...)` says otherwise.
     """
 
 
 Rule = Literal["head", "codes", "queue", "ema", "waiting"]
 
 
-def scaled(default: Any, rule: Rule) -> Any:
-    """A config field that small profiles shrink by a rule.
+def scaled(
+    default: Any, rule: Rule, *, least: float | None = None, most: float | None = None
+) -> Any:
+    """A config field that small profiles shrink by a rule; its bounds as in `bounded`.
 
     head: hidden and output widths of projectors and predictors, times `scale.head` within
     `scale.narrowest` and `scale.widest`. codes: numbers of prototypes and codes, times
@@ -66,12 +68,12 @@ def scaled(default: Any, rule: Rule) -> Any:
     from 1, times `scale.ema` (0.996 with factor 2 is 0.992). waiting: epochs in a training of 100
     before something begins, fewer in a shorter one, or times `scale.waiting`.
     """
-    return field(default=default, metadata={"scale": rule})
+    return field(default=default, metadata={"scale": rule, "least": least, "most": most})
 
 
-def may_be_zero(default: Any, rule: Rule | None = None) -> Any:
-    """A numeric config field for which 0 makes sense; `rule` as in `scaled`."""
-    return field(default=default, metadata={"zero": True} | ({"scale": rule} if rule else {}))
+def bounded(default: Any, *, least: float | None = None, most: float | None = None) -> Any:
+    """A numeric config field from `least` (if not stated: more than 0) to `most`."""
+    return field(default=default, metadata={"least": least, "most": most})
 
 
 class Method(nn.Module, ABC):
@@ -97,7 +99,6 @@ class Method(nn.Module, ABC):
     terms: ClassVar[dict[str, float]]
     recipes: ClassVar[dict[str, Recipe]]
     Config: ClassVar[type[MethodConfig]] = MethodConfig
-    zero_init_residual: ClassVar[bool] = False
 
     def __init__(
         self, encoder: Encoder, config: MethodConfig, weights: Mapping[str, float] | None = None

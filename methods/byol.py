@@ -45,13 +45,17 @@ OFFICIAL = Recipe(
 
 # gurmeherr/representation-learning-codes, BYOL at c20edc6: the settings for 1000 epochs at 100.
 # Solarising 8-bit images at 0.5 inverts every value but 0, which is 0.5/255 of the range.
-AUTHORS_COLOUR = {"jitter": (0.4, 0.4, 0.4, 0.1), "solarize_threshold": 0.5 / 255}
+AUTHORS_VIEW = {
+    "crop_filter": "bilinear",
+    "jitter": (0.4, 0.4, 0.4, 0.1),
+    "solarize_threshold": 0.5 / 255,
+}
 SARL_AUTHORS = replace(
     OFFICIAL,
     lr=0.2,
     weight_decay=1.5e-6,
     schedule_interval="epoch",
-    views=(replace(FIRST_VIEW, **AUTHORS_COLOUR), replace(SECOND_VIEW, **AUTHORS_COLOUR)),
+    views=(replace(FIRST_VIEW, **AUTHORS_VIEW), replace(SECOND_VIEW, **AUTHORS_VIEW)),
     settings={"ema": 0.996},
     by_epochs={},
     keep="lowest_loss",
@@ -64,7 +68,7 @@ class BYOLConfig(MethodConfig):
 
     hidden_width: int = scaled(4096, "head")  # section 3.3
     projection_width: int = scaled(256, "head")  # section 3.3
-    ema: float = scaled(0.99, "ema")  # first rate, the code's preset for 100 epochs
+    ema: float = scaled(0.99, "ema", most=1)  # first rate, the code's preset for 100 epochs
 
 
 class BYOL(Method):

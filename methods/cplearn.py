@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
-from vtbench.methods.byol import AUTHORS_COLOUR, FIRST_VIEW, SECOND_VIEW
+from vtbench.methods.byol import AUTHORS_VIEW, FIRST_VIEW, SECOND_VIEW
 from vtbench.methods.encoder import Encoder
+from vtbench.methods.errors import MethodError
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.recipe import Recipe
 
@@ -40,10 +41,11 @@ SARL_AUTHORS = replace(
     OFFICIAL,
     optimizer="lars",
     lr=0.2,
+    weight_decay=1.5e-6,
     decay_norm_and_bias=False,
     schedule_interval="epoch",
     warmup_start_factor=0.0,
-    views=(replace(FIRST_VIEW, **AUTHORS_COLOUR), replace(SECOND_VIEW, **AUTHORS_COLOUR)),
+    views=(replace(FIRST_VIEW, **AUTHORS_VIEW),) * 2,  # alike, always blurred, never solarised
     keep="lowest_loss",
     settings={
         "projection_width": 256,
@@ -60,11 +62,18 @@ class CPLearnConfig(MethodConfig):
     """Settings of CPLearn."""
 
     projection_width: int = scaled(2048, "head")  # the yaml
-    codes: int = scaled(16384, "codes")  # the yaml
+    codes: int = scaled(16384, "codes", least=2)  # the yaml
     projection_norm: Literal["tanh", "l2"] = "tanh"  # the code; l2 √(P / B) is the paper's
     temperature_rows: int | None = None  # n of the temperature; None: B, as in the code
     smallest_share: float = 1e-8  # ε, the code: of a code that an image does not choose
     directions: Literal["both", "first"] = "both"
+
+    def __post_init__(self) -> None:
+        if self.smallest_share * self.codes >= 1:
+            raise MethodError(
+                f"smallest_share={self.smallest_share:g} times {self.codes} codes must be less "
+                "than 1; lower one of them."
+            )
 
 
 class CPLearn(Method):

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import torch
 from lightly.models.modules import DenseCLProjectionHead
 from lightly.models.utils import select_most_similar
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vtbench.methods.base import Method, MethodConfig, Progress, Views, may_be_zero, scaled
+from vtbench.methods.base import Method, MethodConfig, Progress, Views, bounded, scaled
 from vtbench.methods.encoder import Encoder, Features
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.queue import FeatureQueue, whole_batches
@@ -49,10 +49,10 @@ class DenseCLConfig(MethodConfig):
     hidden_width: int = scaled(512, "head")  # the code: the map's channels, 2048 for its ResNet-50
     projection_width: int = scaled(128, "head")  # section 4.1
     temperature: float = 0.2  # section 4.1
-    ema: float = scaled(0.999, "ema")  # section 4.1, constant
-    queue_length: int = scaled(65536, "queue")  # section 4.1
-    queue_share: float = 0.5  # ours: of the training images that the queue may hold at most
-    global_only_epochs: float = may_be_zero(0.0, "waiting")  # the code's optional warm-up hook
+    ema: float = scaled(0.999, "ema", most=1)  # section 4.1, constant
+    queue_length: int = scaled(65536, "queue", least=1)  # section 4.1
+    queue_share: float = bounded(0.5, most=1)  # ours: most of the images that a queue may hold
+    global_only_epochs: float = scaled(0.0, "waiting", least=0)  # the code's optional warm-up hook
 
 
 class DenseCL(Method):
@@ -64,7 +64,7 @@ class DenseCL(Method):
     citation = "Wang et al., CVPR 2021, https://arxiv.org/abs/2011.09157"
     notes = (
         "The queue holds at most half of the training images (65,536 of ImageNet's 1.3 million "
-        "in the code): a longer one would hold every image's own older keys. The SARL authors "
+        "in the code), so that few images meet their own older keys. The SARL authors "
         "released no DenseCL; their recipe is the official one here."
     )
     terms = {"global": 0.5, "dense": 0.5}  # 1 - λ and λ: equation 3
@@ -78,6 +78,9 @@ class DenseCL(Method):
         sizes = encoder.embedding_width, config.hidden_width, config.projection_width
         self.global_projector = DenseCLProjectionHead(*sizes)
         self.dense_projector = DenseCLProjectionHead(*sizes)  # on cells: its 1x1 convolutions
+        for layer in (self.global_projector.layers[0], self.global_projector.layers[2]):
+            nn.init.kaiming_normal_(layer.weight)  # the code: the global head alone
+            nn.init.zeros_(layer.bias)
         self.target_encoder = TargetNetwork(self.encoder)
         self.target_global_projector = TargetNetwork(self.global_projector)
         self.target_dense_projector = TargetNetwork(self.dense_projector)
@@ -93,15 +96,19 @@ class DenseCL(Method):
         q_dense = self.dense_projector(query_cells)  # (B, N, P)
         k_global = self.target_global_projector(key.embedding)
         k_dense = self.target_dense_projector(key_cells)
-        matched = select_most_similar(query_cells, key_cells, k_dense)  # (B, N, P)
+        matched = most_similar(query_cells, key_cells, k_dense)  # (B, N, P)
 
         # One key an image: normalised only after the mean over its cells, as in the code.
         self.fresh_keys = unit(k_global), unit(k_dense.mean(dim=1))
         length, T = self._queue_length(progress, len(q_global)), self.config.temperature
-        dense = contrast(q_dense, matched, self.dense_queue.recent(length), T)
+        self.readings = {"queue_length": torch.tensor(float(length))}
+        images = contrast(q_global, k_global, self.global_queue.recent(length), T)
+        if self._dense_waits(progress):
+            whole = sum(self.weights.values()) / (self.weights["global"] or 1)
+            return {"global": whole * images, "dense": torch.zeros_like(images)}
         return {
-            "global": contrast(q_global, k_global, self.global_queue.recent(length), T),
-            "dense": dense if self._dense_counts(progress) else 0 * dense,
+            "global": images,
+            "dense": contrast(q_dense, matched, self.dense_queue.recent(length), T),
         }
 
     def after_step(self, progress: Progress) -> None:
@@ -123,8 +130,13 @@ class DenseCL(Method):
         most = min(self.config.queue_length, self.config.queue_share * images)
         return whole_batches(most, batch) or min(self.config.queue_length, batch)
 
-    def _dense_counts(self, progress: Progress) -> bool:
-        return progress.step >= self.config.global_only_epochs * progress.steps_per_epoch
+    def _dense_waits(self, progress: Progress) -> bool:
+        """In the code's warm-up λ is 0: the global term has all the weight."""
+        return progress.step < self.config.global_only_epochs * progress.steps_per_epoch
+
+
+#: For each query cell the value of the key cell whose features are the most similar, by cosine.
+most_similar = full_precision(select_most_similar)
 
 
 def cells(features: Features) -> Tensor:

@@ -25,8 +25,8 @@ from lightly.models.modules import BarlowTwinsProjectionHead
 from torch import Tensor
 from torch.nn import functional as F
 
-from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
-from vtbench.methods.byol import AUTHORS_COLOUR, FIRST_VIEW, SECOND_VIEW
+from vtbench.methods.base import Method, MethodConfig, Progress, Views, bounded, scaled
+from vtbench.methods.byol import AUTHORS_VIEW, FIRST_VIEW, SECOND_VIEW
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.recipe import Recipe
@@ -47,7 +47,7 @@ OFFICIAL = Recipe(  # the code's, with the solarisation and the saturation that 
 SARL_AUTHORS = replace(
     OFFICIAL,
     schedule_interval="epoch",
-    views=(replace(FIRST_VIEW, **AUTHORS_COLOUR), replace(SECOND_VIEW, **AUTHORS_COLOUR)),
+    views=(replace(FIRST_VIEW, **AUTHORS_VIEW), replace(SECOND_VIEW, **AUTHORS_VIEW)),
     keep="lowest_loss",
 )
 
@@ -58,9 +58,9 @@ class MINCConfig(MethodConfig):
 
     hidden_width: int = scaled(2048, "head")
     projection_width: int = scaled(2048, "head")
-    ema: float = scaled(0.996, "ema")  # of the target, constant
+    ema: float = scaled(0.996, "ema", most=1)  # of the target, constant
     scale: float = 10.0  # s, of the inner products
-    moment_ema: float = 0.8  # β, of Λ
+    moment_ema: float = bounded(0.8, least=0, most=1)  # β, of Λ
     first_moment: Literal["zeros", "batch"] = "zeros"  # Λ before the first step
     matrix: Matrix = "tril"
     both_directions: bool = False

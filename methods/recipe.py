@@ -71,3 +71,4 @@ class Recipe:
     settings: Mapping[str, object] = field(default_factory=dict)
     by_epochs: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     keep: Literal["last", "lowest_loss"] = "last"
+    zero_init_residual: bool = False  # residual branches start at zero (arXiv 1706.02677, 5.1)

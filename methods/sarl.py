@@ -10,14 +10,14 @@ Shapes: B images, two views of each; P = projection width; feature maps (B, C, H
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from lightly.models.modules.heads import ProjectionHead
 from torch import Tensor, nn
 
-from vtbench.methods.base import Method, MethodConfig, Progress, Views, may_be_zero, scaled
+from vtbench.methods.base import Method, MethodConfig, Progress, Views, bounded, scaled
 from vtbench.methods.byol import prediction_error
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.errors import MethodError
@@ -45,6 +45,9 @@ OFFICIAL = Recipe(
     warmup_epochs=0,
 )
 
+# The code keeps the epoch with the lowest loss, and stops one pixel short of a view's far edges.
+SARL_AUTHORS = replace(OFFICIAL, keep="lowest_loss", settings={"shared_edge": "authors"})
+
 Layer = Literal["layer2", "layer3", "layer4"]
 Region = Literal["full", "overlap"]
 
@@ -59,17 +62,17 @@ class SARLConfig(MethodConfig):
     hidden_width: int = scaled(2048, "head")  # of the projector
     projection_width: int = scaled(256, "head")  # *
     predictor_width: int = scaled(512, "head")
-    ema: float = scaled(0.996, "ema")  # *, constant
+    ema: float = scaled(0.996, "ema", most=1)  # *, constant
     cell_centres: Literal["uniform", "stride"] = "uniform"  # see `overlap.stride_frame`
-    shared_edge: Literal["outer", "authors"] = "outer"  # the code's is "authors", `overlap.inside`
+    shared_edge: Literal["outer", "authors"] = "outer"  # see `overlap.inside`
     sal_region: Region = "full"
     sal_padding: Literal["zeros", "border"] = "zeros"
     sal_average: Literal["cells", "images"] = "cells"
     sal_scale: Literal["mean", "unit_square"] = "mean"
     sal_min_cells: int = 1
-    sal_layer2: float = may_be_zero(1.0)  # *, relative weights in the mean over layers
-    sal_layer3: float = may_be_zero(1.0)  # *
-    sal_layer4: float = may_be_zero(1.0)  # *
+    sal_layer2: float = bounded(1.0, least=0)  # *, relative weights in the mean over layers
+    sal_layer3: float = bounded(1.0, least=0)  # *
+    sal_layer4: float = bounded(1.0, least=0)  # *
     ppda_layer: Layer = "layer3"  # *
     ppda_prototypes: int = 32  # *
     ppda_grid: int = 7  # *
@@ -103,7 +106,7 @@ class SARL(Method):
         "the outer edge of a view; the code stops one pixel short of it (0.3 % of the cells)."
     )
     terms = {"global": 1.0, "sal": 0.10, "ppda": 0.05, "ram": 0.02}
-    recipes = {"official": OFFICIAL, "sarl_authors": OFFICIAL}
+    recipes = {"official": OFFICIAL, "sarl_authors": SARL_AUTHORS}
     Config = SARLConfig
 
     def __init__(

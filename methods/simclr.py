@@ -24,6 +24,7 @@ from vtbench.methods.recipe import Augmentation, Recipe
 
 VIEW = Augmentation(  # appendix A; both views alike
     crop_area=(0.08, 1.0),
+    crop_filter="bicubic",  # the code, data_util.py
     jitter=(0.8, 0.8, 0.8, 0.2),  # strength s = 1
     blur_probability=0.5,
 )
@@ -38,7 +39,11 @@ OFFICIAL = Recipe(
 
 # gurmeherr/representation-learning-codes, SimCLR at c20edc6.
 SARL_AUTHORS = replace(
-    OFFICIAL, schedule_interval="epoch", keep="lowest_loss", settings={"head_norm": False}
+    OFFICIAL,
+    schedule_interval="epoch",
+    views=(replace(VIEW, crop_filter="bilinear"),) * 2,
+    keep="lowest_loss",
+    settings={"head_norm": False},
 )
 
 

@@ -22,7 +22,7 @@ from vtbench.methods.encoder import Encoder
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.recipe import Augmentation, Recipe
 
-VIEW = Augmentation(  # section 3, "Baseline settings", after MoCo v2; both views alike
+VIEW = Augmentation(  # the code, main_simsiam.py, after MoCo v2; both views alike
     crop_area=(0.2, 1.0),
     jitter=(0.4, 0.4, 0.4, 0.1),
     blur_probability=0.5,
@@ -36,6 +36,7 @@ OFFICIAL = Recipe(
     schedule_interval="epoch",  # the code, adjust_learning_rate
     constant_lr_modules=("predictor",),  # section 4.2; the code's --fix-pred-lr
     views=(VIEW, VIEW),
+    zero_init_residual=True,  # the code, main_simsiam.py
 )
 
 # gurmeherr/representation-learning-codes, SimSiam at c20edc6.
@@ -43,6 +44,7 @@ SARL_AUTHORS = replace(
     OFFICIAL,
     warmup_epochs=10,
     constant_lr_modules=(),
+    zero_init_residual=False,
     keep="lowest_loss",
     settings={"hidden_width": 2048},
 )
@@ -71,7 +73,6 @@ class SimSiam(Method):
     terms = {"similarity": 1.0}
     recipes = {"official": OFFICIAL, "sarl_authors": SARL_AUTHORS}
     Config = SimSiamConfig
-    zero_init_residual = True  # the code, main_simsiam.py
 
     def __init__(
         self, encoder: Encoder, config: SimSiamConfig, weights: Mapping[str, float] | None = None

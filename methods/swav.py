@@ -20,7 +20,7 @@ from lightly.models.modules import SwaVProjectionHead
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vtbench.methods.base import Method, MethodConfig, Progress, Views, may_be_zero, scaled
+from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.queue import FeatureQueue, whole_batches
@@ -34,7 +34,7 @@ SMALL_VIEW = replace(FULL_VIEW, crop_area=(0.05, 0.14), relative_size=96 / 224)
 
 OFFICIAL = Recipe(  # the code, scripts/swav_200ep_bs256_pretrain.sh
     optimizer="lars",
-    lr=0.6,
+    lr=0.6,  # at batch 256; the code's script for 4096 has 4.8, half of the linear rule's
     weight_decay=1e-6,
     decay_norm_and_bias=True,  # LARC over one group that holds all parameters
     end_factor=0.001,
@@ -42,14 +42,19 @@ OFFICIAL = Recipe(  # the code, scripts/swav_200ep_bs256_pretrain.sh
 )
 
 # gurmeherr/representation-learning-codes, SwAV at c20edc6: no queue, and a freeze of the
-# prototypes that has no effect, since the gradients are dropped before they are computed.
-AUTHORS_COLOUR = {"jitter": (0.4, 0.4, 0.4, 0.1), "blur_probability": 1.0}
+# prototypes that has no effect, since the gradients are dropped before they are computed. There
+# batch norm sees each view alone, which is not imitated.
+AUTHORS_VIEW = {"jitter": (0.4, 0.4, 0.4, 0.1), "blur_probability": 1.0}
+AUTHORS_SMALL_VIEW = AUTHORS_VIEW | {"blur_kernel": 9}
 SARL_AUTHORS = replace(
     OFFICIAL,
     lr=0.3,
     decay_norm_and_bias=False,
     schedule_interval="epoch",
-    views=tuple(replace(view, **AUTHORS_COLOUR) for view in OFFICIAL.views),
+    warmup_epochs=10,
+    end_factor=0.0,
+    views=(replace(FULL_VIEW, **AUTHORS_VIEW),) * 2
+    + (replace(SMALL_VIEW, **AUTHORS_SMALL_VIEW),) * 6,
     keep="lowest_loss",
     settings={"queue_length": 0, "frozen_epochs": 0.0},
 )
@@ -61,13 +66,13 @@ class SwAVConfig(MethodConfig):
 
     hidden_width: int = scaled(2048, "head")
     projection_width: int = scaled(128, "head")
-    prototypes: int = scaled(3000, "codes")
+    prototypes: int = scaled(3000, "codes", least=2)
     temperature: float = 0.1
     sinkhorn_epsilon: float = 0.05
     sinkhorn_iterations: int = 3
-    queue_length: int = may_be_zero(3840, "queue")  # features of each full view; 0: no queue
-    queue_from_epoch: float = may_be_zero(15.0, "waiting")
-    frozen_epochs: float = may_be_zero(1.0, "waiting")  # 5005 steps, one epoch of ImageNet
+    queue_length: int = scaled(3840, "queue", least=0)  # features of each full view; 0: no queue
+    queue_from_epoch: float = scaled(15.0, "waiting", least=0)
+    frozen_epochs: float = scaled(1.0, "waiting", least=0)  # 5005 steps, one epoch of ImageNet
 
 
 class SwAV(Method):
@@ -107,8 +112,11 @@ class SwAV(Method):
         C = self._prototypes(progress)  # (K, P)
         scores = [scores_of(features, C) for features in z]  # V tensors (B, K)
         codes_too = [scores_of(features, C) for features in self._queued(progress, len(z[0]))]
-        self.fresh_features = z[:ASSIGNED]
-        self.readings = {"prototype_entropy": entropy(scores[0] / self.config.temperature)}
+        self.fresh_features = tuple(features.detach() for features in z[:ASSIGNED])
+        self.readings = {
+            "prototype_entropy": entropy(scores[0] / self.config.temperature),
+            "queue_length": torch.tensor(float(sum(map(len, codes_too)) / ASSIGNED)),
+        }
         loss = self.swap(scores[:ASSIGNED], scores[ASSIGNED:], codes_too or None)
         return {"swapped": loss.squeeze()}
 
@@ -118,7 +126,7 @@ class SwAV(Method):
         length = whole_batches(self.config.queue_length, len(self.fresh_features[0]))
         if before >= 0 and length:
             for queue, features in zip(self.queues, self.fresh_features, strict=True):
-                queue.push(features.detach(), batches_before=before, length=length)
+                queue.push(features, batches_before=before, length=length)
 
     @torch.no_grad()
     def _normalize_prototypes(self) -> None:
@@ -130,7 +138,7 @@ class SwAV(Method):
         projector's sees all, as in the code."""
         sizes = [torch.cat(list(same)) for _, same in groupby(images, lambda view: view.shape[-1])]
         embeddings = torch.cat([self.encoder(views).embedding for views in sizes])
-        return F.normalize(self.projector(embeddings), dim=1).chunk(len(images))
+        return F.normalize(self.projector(embeddings).float(), dim=1).chunk(len(images))
 
     def _prototypes(self, progress: Progress) -> Tensor:
         """The prototypes, which no gradient reaches while they are frozen."""

@@ -7,18 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from vtbench.benchmark import assemble
+from vtbench.benchmark import assemble, registry
 from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.optimizers import build_optimizer, learning_rate_factor
-from vtbench.benchmark.settings import Settings
+from vtbench.benchmark.settings import Settings, load_profile
 from vtbench.benchmark.spec import Spec
+from vtbench.methods import BUILTIN
 from vtbench.methods.base import Progress
 from vtbench.methods.byol import BYOL
 from vtbench.methods.recipe import Recipe
-from vtbench.methods.sarl import SARL
 from vtbench.methods.simclr import SimCLR
 
-METHODS = {"sarl": SARL, "byol": BYOL, "simclr": SimCLR}
+METHODS = {name: registry.methods()[name] for name in BUILTIN}
 
 
 def recipe(**changes: object) -> Recipe:
@@ -56,10 +56,18 @@ def test_named_modules_keep_their_first_rate(settings: Settings) -> None:
     assert constant == {id(p) for p in method.predictor.parameters()}
 
 
-def test_lars_without_decay_is_refused_since_it_would_be_plain_sgd(settings: Settings) -> None:
-    method, _ = assemble.build_method(BYOL, Spec("byol"), settings, seed=0)
+def test_lars_without_decay_is_refused_since_it_would_be_plain_sgd() -> None:
+    pretraining = load_profile("paper").settings.pretrain
     with pytest.raises(UsageError, match="LARS needs weight_decay > 0"):
-        build_optimizer(method, recipe(optimizer="lars", weight_decay=0.0), batch_size=256)
+        assemble.resolve(BYOL, Spec.parse("byol:weight_decay=0"), pretraining)
+
+
+def test_flat_parameters_may_have_a_rate_of_their_own(settings: Settings) -> None:
+    method, _ = assemble.build_method(BYOL, Spec("byol"), settings, seed=0)
+    optimizer = build_optimizer(method, recipe(lr_norm_and_bias=0.004), batch_size=128)
+    rates = {p.ndim <= 1: g["lr"] for g in optimizer.param_groups for p in g["params"]}
+
+    assert rates == pytest.approx({True: 0.002, False: 0.2})
 
 
 def factors(chosen: Recipe, steps: int = 100, per_epoch: int = 10) -> list[float]:
@@ -81,6 +89,26 @@ def test_a_rate_per_epoch_changes_only_between_epochs() -> None:
 
     assert all(len(set(found[start : start + 10])) == 1 for start in range(0, 100, 10))
     assert len(set(found)) == 10
+
+
+def test_a_warm_up_per_epoch_starts_above_zero_and_ends_at_the_peak() -> None:
+    found = factors(recipe(schedule_interval="epoch", warmup_epochs=4))[::10]
+
+    assert found[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert found[4] == 1.0
+    assert found[7] == pytest.approx((1 + math.cos(math.pi / 2)) / 2)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 50, 100])
+def test_no_recipe_spends_an_epoch_at_rate_zero(epochs: int) -> None:
+    pretraining = load_profile("paper").settings.pretrain.model_copy(update={"epochs": epochs})
+    for name in BUILTIN:
+        cls = registry.methods()[name]
+        for chosen in cls.recipes:
+            built = assemble.resolve(cls, Spec.of(name, recipe=chosen), pretraining)[2]
+            found = factors(built, steps=10 * epochs, per_epoch=10)
+            epoch_means = [sum(found[i : i + 10]) for i in range(0, 10 * epochs, 10)]
+            assert min(epoch_means) > 0, (name, chosen)
 
 
 def test_a_constant_rate_is_constant() -> None:

@@ -18,6 +18,7 @@ from vtbench.benchmark.settings import Settings, load_profile
 from vtbench.benchmark.spec import Spec
 from vtbench.methods import BUILTIN
 from vtbench.methods.byol import BYOL
+from vtbench.methods.errors import MethodError
 from vtbench.methods.recipe import Augmentation
 from vtbench.methods.sarl import SARL
 from vtbench.methods.simclr import SimCLR
@@ -240,7 +241,7 @@ def test_methods_of_one_seed_start_from_the_same_encoder(settings: Settings) -> 
         built = assemble.build_method(cls, Spec(name), settings, seed=3)[0].encoder.state_dict()
         other = {key for key, value in expected.items() if not torch.equal(built[key], value)}
         assert all(key.endswith("bn2.weight") for key in other)
-        assert bool(other) == cls.zero_init_residual
+        assert bool(other) == cls.recipes["official"].zero_init_residual
 
 
 def test_ablations_of_one_seed_start_from_the_same_heads(settings: Settings) -> None:
@@ -259,8 +260,31 @@ def test_ablations_of_one_seed_start_from_the_same_heads(settings: Settings) -> 
         ("sarl:ppda_temperature=0", "more than 0"),
         ("sarl:hidden_width=0", "more than 0"),
         ("sarl:global=0:sal=0:ppda=0:ram=0", "every term has weight 0"),
+        ("sarl:sal_layer2=0:sal_layer3=0:sal_layer4=0", "are all 0"),
+        ("sarl:ram_correspondence=foo", "nearest"),
+        ("byol:ema=1.5", "more than 0 and at most 1"),
+        ("byol:lr=-1", "more than 0"),
+        ("byol:warmup_epochs=-3", "0 or more"),
+        ("byol:optimizer_momentum=2", "at most 1"),
+        ("byol:end_factor=-1", "0 or more"),
+        ("byol:lr_norm_and_bias=0", "more than 0"),
+        ("barlow_twins:redundancy=-1", "0 or more"),
+        ("minc:moment_ema=3", "at most 1"),
+        ("densecl:queue_share=7", "at most 1"),
+        ("densecl:queue_length=0", "1 or more"),
+        ("swav:queue_length=-1", "0 or more"),
+        ("swav:prototypes=1", "2 or more"),
+        ("cplearn:codes=1", "2 or more"),
+        ("cplearn:smallest_share=0.5", "must be less than 1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(text: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        assemble.resolve(SARL, Spec.parse(text), load_profile("quick").settings.pretrain)
+    spec = Spec.parse(text)
+    with pytest.raises((UsageError, MethodError), match=message):
+        assemble.resolve(METHODS[spec.name], spec, load_profile("quick").settings.pretrain)
+
+
+def test_a_profile_that_turns_a_rate_negative_is_refused() -> None:
+    pretraining = load_profile("quick", ["pretrain.scale.ema=1000"]).settings.pretrain
+    with pytest.raises(UsageError, match=r"ema=.* must be more than 0"):
+        assemble.resolve(SARL, Spec("sarl"), pretraining)

@@ -89,8 +89,11 @@ def test_the_queue_wraps(densecl, views):
 def test_the_dense_term_can_wait(encoder, views):
     densecl = DenseCL(encoder, replace(SMALL, global_only_epochs=1.0))
 
-    assert densecl.losses(views, at(9))["dense"] == 0
-    assert densecl.losses(views, at(10))["dense"] > 0
+    waiting, later = densecl.losses(views, at(9)), densecl.losses(views, at(10))
+
+    assert waiting["dense"] == 0
+    torch.testing.assert_close(densecl.total(waiting), later["global"])  # λ = 0: weight 1
+    assert later["dense"] > 0
 
 
 def test_every_cell_is_matched_with_the_most_similar_one(densecl, views, monkeypatch):
@@ -100,7 +103,7 @@ def test_every_cell_is_matched_with_the_most_similar_one(densecl, views, monkeyp
         seen.update(x=x, y=y, values=values)
         return values
 
-    monkeypatch.setattr("vtbench.methods.densecl.select_most_similar", match)
+    monkeypatch.setattr("vtbench.methods.densecl.most_similar", match)
     densecl.losses(views, at(0))
 
     assert seen["x"].shape == seen["y"].shape == (8, 4, 64)  # backbone features
