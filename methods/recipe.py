@@ -20,10 +20,10 @@ REFERENCE_BATCH = 256
 class Augmentation:
     """The random operations that make one view, applied in the order of the fields.
 
-    Probabilities are per image. `jitter` strengths are torchvision's ColorJitter arguments:
-    brightness, contrast and saturation factors are drawn from [1 - s, 1 + s], the hue shift
-    from [-h, h] turns; the four are applied in random order. `crop_filter` resizes the crop, always
-    with antialiasing.
+    The defaults are SARL's (SARL.py at e8ddf8f, see `sarl`). Probabilities are per image. `jitter`
+    strengths are torchvision's ColorJitter arguments: brightness, contrast and saturation factors
+    are drawn from [1 - s, 1 + s], the hue shift from [-h, h] turns; the four are applied in random
+    order. `crop_filter` resizes the crop, always with antialiasing.
     """
 
     crop_area: tuple[float, float] = (0.2, 1.0)
