@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vtbench.benchmark.errors import RegistryError, UnknownName, UsageError, suggestion
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.spec import Spec, split_list
 from vtbench.methods import PRESETS
+
+if TYPE_CHECKING:
+    from vtbench.benchmark.settings import Pretrain
 
 Role = Literal["method", "control", "reference"]
 Route = Literal["pretrain", "untrained", "pixels", "supervised"]
@@ -42,43 +45,46 @@ def all_names(registry: Registry) -> list[str]:
     return [*registry, *PRESETS, *CONTROLS]
 
 
-def select_rows(texts: Sequence[str], registry: Registry) -> list[Row]:
+def select_rows(
+    texts: Sequence[str], registry: Registry, pretrain: Pretrain | None = None
+) -> list[Row]:
     """The rows of `all`, names and specs, without repeats.
 
-    Raises UnknownName, UsageError (a setting that the method lacks). A plugin that cannot be
-    imported gives a row with an error.
+    `pretrain` is the profile's, under which settings must make sense; by default the methods'
+    own. Raises UnknownName, UsageError (a setting that the method lacks or that does not fit). A
+    plugin that cannot be imported gives a row with an error.
     """
     names = split_list(list(texts))
     if not names:
         raise UsageError("No method is selected; use --methods all or see `bench list methods`.")
     wanted = [n for name in names for n in (all_names(registry) if name == "all" else [name])]
-    rows = [_row(text, registry) for text in wanted]
+    rows = [_row(text, registry, pretrain) for text in wanted]
     return list({str(row.spec): row for row in rows}.values())
 
 
-def _row(text: str, registry: Registry) -> Row:
+def _row(text: str, registry: Registry, pretrain: Pretrain | None) -> Row:
     spec = Spec.parse(text)
     if spec.name in CONTROLS:
         if spec.settings:
             raise UsageError(f"{spec.name} has no settings; write just {spec.name}.")
         return CONTROLS[spec.name]
     if spec.name in PRESETS:
-        return _preset(spec, registry)
+        return _preset(spec, registry, pretrain)
     if spec.name not in registry:
         raise UnknownName("method", spec.name, all_names(registry))
-    return _method(spec, registry)
+    return _method(spec, registry, pretrain)
 
 
-def _preset(spec: Spec, registry: Registry) -> Row:
+def _preset(spec: Spec, registry: Registry, pretrain: Pretrain | None) -> Row:
     text, title = PRESETS[spec.name]
     base = Spec.parse(text)
     if not spec.settings:
         return Row(base, title, "control", "pretrain")
     merged = dict(base.settings) | dict(spec.settings)
-    return _method(Spec.of(base.name, **merged), registry)
+    return _method(Spec.of(base.name, **merged), registry, pretrain)
 
 
-def _method(spec: Spec, registry: Registry) -> Row:
+def _method(spec: Spec, registry: Registry, pretrain: Pretrain | None) -> Row:
     for base, title in PRESETS.values():
         if spec == Spec.parse(base):
             return Row(spec, title, "control", "pretrain")
@@ -86,7 +92,7 @@ def _method(spec: Spec, registry: Registry) -> Row:
         declared = registry.declarations(spec.name)
         title = str(declared.get("title", spec.name))
         if spec.settings:
-            spec = _checked(spec, registry)
+            spec = _checked(spec, registry, pretrain)
         else:
             registry.entry(spec.name)
     except RegistryError as error:
@@ -95,13 +101,13 @@ def _method(spec: Spec, registry: Registry) -> Row:
     return Row(spec, f"{title} ({settings})" if settings else title, "method", "pretrain")
 
 
-def _checked(spec: Spec, registry: Registry) -> Spec:
+def _checked(spec: Spec, registry: Registry, pretrain: Pretrain | None) -> Spec:
     """The spec in its shortest form, once its settings are known to exist and to fit."""
     from vtbench.benchmark.assemble import resolve, without_defaults
     from vtbench.benchmark.settings import Pretrain
 
     cls = registry[spec.name]
-    resolve(cls, spec, Pretrain(epochs=1, batch_size=2))
+    resolve(cls, spec, pretrain or Pretrain(epochs=100, batch_size=256))
     return without_defaults(cls, spec)
 
 

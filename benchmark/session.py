@@ -61,7 +61,7 @@ class Session:
         """Read a request. Raises a user error for whatever is wrong with it."""
         profile = load_profile(request.profile, request.overrides)
         source = packs.locate(request.data, profile.settings, registry.datasets())
-        rows = select_rows(request.methods, registry.methods())
+        rows = select_rows(request.methods, registry.methods(), profile.settings.pretrain)
         tasks = select_tasks(request.tasks, _in_order(source.tasks), registry.tasks())
         if source.made_on_demand:
             _check_counts(profile, source)

@@ -35,6 +35,8 @@ def refused(done, *words: str) -> str:
         (["run", "--methods", "sarl:rma=0"], ["no setting 'rma'", "did you mean 'ram'"]),
         (["run", "--methods", "sarl:ram=much"], ["ram='much'"]),
         (["run", "--methods", "sarl:recipe=offical"], ["did you mean 'official'"]),
+        (["run", "--methods", "byol:ema=1.5"], ["ema=1.5 must be more than 0 and at most 1"]),
+        (["plan", "--methods", "cplearn:smallest_share=0.5"], ["must be less than 1"]),
         (["run", "--methods", ","], ["No method is selected"]),
         (["run", "--tasks", "edge_pos"], ["did you mean 'edge_pose'"]),
         (["run", "--set", "pretrain.epohcs=3"], ["did you mean 'pretrain.epochs'"]),
