@@ -63,7 +63,7 @@ def _folder_name(name: str, settings: Settings, registry: Registry) -> str:
 
 def simulated_images(settings: Settings, tasks: tuple[str, ...]) -> int:
     """How many images a pack made on demand will hold."""
-    return sum(settings.data.simulated_counts.get(task, 0) for task in tasks)
+    return sum(settings.data.simulated.counts.get(task, 0) for task in tasks)
 
 
 def make(
@@ -79,13 +79,15 @@ def make(
     with FileLock(f"{source.folder}.lock"):  # another runner may be making it just now
         if source.ready:
             return
+        from vtbench.tasks.simulator.scenes import World
+
         maker: Any = registry[source.name]()
+        simulated = settings.data.simulated
         maker.prepare(
             source.folder,
             size=settings.data.stored_size,
-            counts=settings.data.simulated_counts,
-            zoom=settings.data.simulated_zoom,
-            variety=settings.data.simulated_variety,
-            seed=settings.data.simulation_seed,
+            counts={task: simulated.counts[task] for task in source.tasks},
+            seed=simulated.world_seed,
+            world=World(**simulated.world),
             progress=progress,
         )

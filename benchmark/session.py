@@ -111,7 +111,7 @@ class Session:
 
     def rough_estimate(self) -> Estimate:
         """Cost of everything, before the data is rendered: nothing is cached yet."""
-        counts = {task: self.profile.settings.data.simulated_counts[task] for task in self.tasks}
+        counts = {task: self.profile.settings.data.simulated.counts[task] for task in self.tasks}
         jobs = [
             Job("", row, seed, "", cells)
             for seed in range(self.seeds)
@@ -156,10 +156,10 @@ def _longest_first(plan: RunPlan) -> list:
 
 
 def _check_counts(profile: Profile, source: PackSource) -> None:
-    counts = profile.settings.data.simulated_counts
+    counts = profile.settings.data.simulated.counts
     missing = [name for name in source.tasks if name not in counts]
     if missing:
         raise DataError(
             f"The profile does not say how many {missing[0]} images to simulate; "
-            f"add --set data.simulated_counts.{missing[0]}=900."
+            f"add --set data.simulated.counts.{missing[0]}=900."
         )

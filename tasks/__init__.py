@@ -17,4 +17,10 @@ BUILTIN: dict[str, str] = {
 
 BUILTIN_DATASETS: dict[str, str] = {
     "vitactip-sim": "vtbench.tasks.simulator.packs:ViTacTipSim",
+    "tactip-sim": "vtbench.tasks.simulator.packs:TacTipSim",
+    "vitac-sim": "vtbench.tasks.simulator.packs:ViTacSim",
+    "magictac-t-sim": "vtbench.tasks.simulator.packs:MagicTacTSim",
+    "magictac-d-sim": "vtbench.tasks.simulator.packs:MagicTacDSim",
+    "gelsight-sim": "vtbench.tasks.simulator.packs:GelSightSim",
+    "pnutac-sim": "vtbench.tasks.simulator.packs:PnuTacSim",
 }

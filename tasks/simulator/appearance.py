@@ -54,11 +54,13 @@ def draw_look(
     draws: Draws,
     colors: tuple[np.ndarray, np.ndarray],
     *,
-    copies: int,
+    copy: np.ndarray,
     device: torch.device,
     variety: float = 1.0,
 ) -> Look:
     """The appearance of the samples of `draws`, whose objects have two `colors` (B, 3).
+
+    `copy` (B,) is which physical copy of the sensor sees each.
 
     `variety` shrinks the ranges of light and haze around their centres: at 0 every press is
     seen under the same light.
@@ -85,7 +87,7 @@ def draw_look(
     }
     codes = {
         "noise_field": draws.integer("noise field", NOISE_FIELDS),
-        "copy": draws.integer("copy", copies),
+        "copy": copy,
     }
     tensors = {name: tensor(values, device) for name, values in numbers.items()}
     return Look(**tensors, **{name: torch.from_numpy(v).to(device) for name, v in codes.items()})

@@ -1,8 +1,8 @@
-"""Fisheye geometry: where each pixel looks, and where each point of the sensor is seen.
+"""Camera geometry: where each pixel looks, and where each point of the sensor is seen.
 
 Sensor frame: pupil at the origin, x to the right, y down in the image, z away from the camera,
-millimetres. Projection: equidistant fisheye, r = f · atan(ρ / z), as that of the sensor's public
-finite-element model (`sensors.py`).
+millimetres. Projection: equidistant fisheye, r = f · atan(ρ / z), as that of the ViTacTip's public
+finite-element model, or pinhole, r = f · ρ / z (`sensors.Body`).
 
 Shapes: K sensor copies, S pixels per side, n points.
 """
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from vtbench.tasks.simulator.random import Draws
-from vtbench.tasks.simulator.sensors import Dome
+from vtbench.tasks.simulator.sensors import Body
 
 _WIDEST = 1.25  # rad; rays beyond it only meet the tube
 
@@ -31,36 +31,38 @@ class Camera:
     """
 
     def __init__(
-        self, dome: Dome, *, size: int, copies: int, stream: str, device: torch.device
+        self, body: Body, *, size: int, copies: int, stream: str, device: torch.device
     ) -> None:
-        self.dome = dome
+        self.body = body
         self.size = size
         draws = Draws(0, stream, np.arange(copies))
-        # Mounting tolerances of ±1.5 % in focal length and centre and ±4° in roll: chosen.
-        focal = dome.focal * size * draws.uniform("focal", 0.985, 1.015)
-        centre = size * (0.5 + 0.03 * (draws.table("centre", 2) - 0.5))
-        self.roll = draws.uniform("roll", -4.0, 4.0) * np.pi / 180.0
+        play = body.mounting
+        focal = body.focal * size * draws.uniform("focal", 1.0 - play.focal, 1.0 + play.focal)
+        centre = size * (0.5 + play.centre * (2.0 * draws.table("centre", 2) - 1.0))
+        self.roll = draws.uniform("roll", -play.roll, play.roll) * np.pi / 180.0
         self.focal = torch.tensor(focal, dtype=torch.float32, device=device)
         self.centre = torch.tensor(centre, dtype=torch.float32, device=device)
-        self.spacing = dome.pupil_to_apex / (dome.focal * size)
+        self.spacing = body.pupil_to_apex / (body.focal * size)
         self._build_tables(focal, centre, device)
 
     def _build_tables(self, focal: np.ndarray, centre: np.ndarray, device: torch.device) -> None:
         offset = self._pixel_offsets(centre)  # (K, 2, S, S)
         length = np.maximum(np.hypot(offset[:, 0], offset[:, 1]), 1e-6)
-        tangent = np.tan(np.minimum(length / focal[:, None, None], _WIDEST))
+        tangent = length / focal[:, None, None]
+        if self.body.lens == "fisheye":
+            tangent = np.tan(np.minimum(tangent, _WIDEST))
         direction = offset / length[:, None]
-        rho = tangent * _depth_of_skin(tangent, self.dome)
-        edge = np.clip((rho - self.dome.skin_radius) / max(0.10, self.spacing / 2), -40.0, 40.0)
+        rho = tangent * depth_of_skin(tangent, self.body)
+        edge = np.clip((rho - self.body.skin_radius) / max(0.10, self.spacing / 2), -40.0, 40.0)
 
         def table(values: np.ndarray) -> torch.Tensor:
             return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32, device=device)
 
         self.ray = table(direction * tangent[:, None])
         self.skin = table(direction * rho[:, None])
-        self.sag = table(sag(np.minimum(rho, self.dome.skin_radius + 3.0), self.dome))
+        self.sag = table(sag(np.minimum(rho, self.body.skin_radius + 3.0), self.body))
         self.disc = table(1.0 / (1.0 + np.exp(edge)))
-        self.radius = table(rho / self.dome.skin_radius)
+        self.radius = table(rho / self.body.skin_radius)
 
     def _pixel_offsets(self, centre: np.ndarray) -> np.ndarray:
         pixel = np.arange(self.size) + 0.5
@@ -72,23 +74,25 @@ class Camera:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Pixel columns and rows (B, n) of points (B, n) in mm, seen by the copies (B,)."""
         rho = torch.sqrt(x * x + y * y).clamp_(min=1e-6)
-        scale = self.focal[copy, None] * torch.atan(rho / z) / rho
+        tangent = rho / z
+        away = torch.atan(tangent) if self.body.lens == "fisheye" else tangent
+        scale = self.focal[copy, None] * away / rho
         return self.centre[copy, 0:1] + x * scale, self.centre[copy, 1:2] + y * scale
 
 
 def of_copy(table: torch.Tensor, copy: torch.Tensor) -> torch.Tensor:
     """The rows (B, …) of a table (K, …) for the copies (B,); not repeated for a single copy."""
-    return table if len(table) == 1 else table[copy]
+    return table if len(table) == 1 else table.index_select(0, copy)
 
 
-def sag(rho: np.ndarray, dome: Dome) -> np.ndarray:
+def sag(rho: np.ndarray, body: Body) -> np.ndarray:
     """Depth in mm of the spherical skin at distance `rho` from the axis, 0 at the apex."""
-    return dome.curvature_radius - np.sqrt(np.maximum(dome.curvature_radius**2 - rho**2, 0.0))
+    return body.curvature_radius - np.sqrt(np.maximum(body.curvature_radius**2 - rho**2, 0.0))
 
 
-def _depth_of_skin(tangent: np.ndarray, dome: Dome) -> np.ndarray:
-    """z in mm where a ray from the pupil meets the sphere of the outer skin."""
-    centre = dome.pupil_to_apex - dome.curvature_radius
+def depth_of_skin(tangent: np.ndarray, body: Body, *, below: float = 0.0) -> np.ndarray:
+    """z in mm where a ray from the pupil meets the sphere `below` mm inside the outer skin."""
+    centre = body.pupil_to_apex - body.curvature_radius
     square = 1.0 + tangent**2
-    root = centre**2 - square * (centre**2 - dome.curvature_radius**2)
+    root = centre**2 - square * (centre**2 - (body.curvature_radius - below) ** 2)
     return (centre + np.sqrt(root)) / square

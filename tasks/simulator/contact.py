@@ -32,9 +32,8 @@ import torch.nn.functional as F
 
 from vtbench.tasks.simulator.sensors import Elastomer
 
-_HALF_WIDTH = 15.0  # mm; deeper than 3 mm the contact of a flat plate would leave it
-_CELLS = 96  # contact grid, 0.31 mm per cell
-_POOL = 2  # the elastic grid is coarser: its responses are wider than 1.8 mm
+_CELLS = 96  # contact grid; 0.31 mm per cell of a dome
+_POOL = 2  # the elastic grid is coarser: on domes its responses are wider than 1.8 mm
 _LEVELS = 16  # quadrature levels of the force integral
 
 DEFLECTION, SLOPE_X, SLOPE_Y, SHIFT_X, SHIFT_Y = range(5)
@@ -58,12 +57,13 @@ class Points:
     @property
     def radius(self) -> torch.Tensor:
         """Distance from the object's axis, mm (B, h, w)."""
-        return torch.hypot(self.x, self.y)
+        return torch.sqrt(self.x * self.x + self.y * self.y)  # a fourth of the time of hypot
 
     def __getitem__(self, rows: torch.Tensor) -> Points:
         """The points of some of the objects."""
-        soft = self.soft[rows] if self.soft.dim() else self.soft
-        return Points(x=self.x[rows], y=self.y[rows], soft=soft, spacing=self.spacing)
+        soft = self.soft.index_select(0, rows) if self.soft.dim() else self.soft
+        x, y = self.x.index_select(0, rows), self.y.index_select(0, rows)
+        return Points(x=x, y=y, soft=soft, spacing=self.spacing)
 
 
 class HeightFunction(Protocol):
@@ -87,11 +87,20 @@ class Press:
     shear_y: torch.Tensor
     twist: torch.Tensor
 
-    def to_object(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Points (B or 1, h, w) of the sensor frame in the object's frame, mm."""
+    def to_object(
+        self, x: torch.Tensor, y: torch.Tensor, *, stretch: torch.Tensor | float = 1.0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Points (B or 1, h, w) of the sensor frame, times `stretch` (B, 1, 1), in the object's.
+
+        In mm; tangents of rays become the points where they meet a plane `stretch` mm away.
+        """
         cos, sin = column(torch.cos(self.yaw)), column(torch.sin(self.yaw))
-        dx, dy = x - column(self.x), y - column(self.y)
-        return dx * cos + dy * sin, dy * cos - dx * sin
+        centre_x, centre_y = column(self.x), column(self.y)
+        along, across = cos * stretch, sin * stretch
+        return (
+            (x * along).add_(y * across).sub_(centre_x * cos + centre_y * sin),
+            (y * along).sub_(x * across).sub_(centre_y * cos - centre_x * sin),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +108,7 @@ class Contact:
     """What a press does: forces (B,) in N and fields in mm.
 
     `overlap` (B, n, n) is the rigid overlap; `fields` (B, 5, m, m) holds the deflection, its two
-    slopes and the two lateral displacements on the elastic grid.
+    slopes and the two lateral displacements on the elastic grid, whose half side is `reach` mm.
     """
 
     overlap: torch.Tensor
@@ -107,19 +116,29 @@ class Contact:
     shear_force_x: torch.Tensor
     shear_force_y: torch.Tensor
     fields: torch.Tensor
+    reach: float
+
+    def at(self, places: torch.Tensor, *kinds: int) -> torch.Tensor:
+        """Fields (B, kinds, h, w) at places (B or 1, h, w, 2) in mm; all five without `kinds`."""
+        fields = self.fields[:, list(kinds)] if kinds else self.fields
+        grid = (places / self.reach).expand(len(fields), -1, -1, -1)
+        return F.grid_sample(fields, grid, mode="bilinear", align_corners=False)
 
 
 class ContactModel:
-    """Presses height functions into one elastic skin whose rest shape is `sag` (n, n)."""
+    """Presses height functions into one elastic skin whose rest shape is `sag` (n, n).
 
-    half_width = _HALF_WIDTH
+    reach: half the side in mm of the square in which contact is computed.
+    """
 
-    def __init__(self, elastomer: Elastomer, sag: np.ndarray, *, device: torch.device) -> None:
-        self.elastomer = elastomer
+    def __init__(
+        self, elastomer: Elastomer, sag: np.ndarray, *, reach: float, device: torch.device
+    ) -> None:
+        self.elastomer, self.reach = elastomer, reach
         self.sag = torch.tensor(sag, dtype=torch.float32, device=device)
-        centres = torch.tensor(grid_centres(), dtype=torch.float32, device=device)
+        centres = torch.tensor(grid_centres(reach), dtype=torch.float32, device=device)
         self.grid_y, self.grid_x = torch.meshgrid(centres, centres, indexing="ij")
-        self.cell = 2.0 * _HALF_WIDTH / _CELLS
+        self.cell = 2.0 * reach / _CELLS
         coarse = centres.view(-1, _POOL).mean(1)
         self.coarse_y, self.coarse_x = torch.meshgrid(coarse, coarse, indexing="ij")
         self._soft = torch.tensor(self.cell / 2.0, device=device)
@@ -127,7 +146,7 @@ class ContactModel:
 
     def _build_responses(self, device: torch.device) -> None:
         # Doubles: the order of the sums inside a matrix product then never shows in a pixel.
-        near, far = (_gaussian(sigma) for sigma in self.elastomer.spread)
+        near, far = (_gaussian(sigma, self.reach) for sigma in self.elastomer.spread)
         near_weight, far_weight = self.elastomer.spread_weight
 
         def matrix(*blocks: np.ndarray) -> torch.Tensor:
@@ -151,6 +170,7 @@ class ContactModel:
             shear_force_x=force_x,
             shear_force_y=force_y,
             fields=self._fields(indentation, press, slip),
+            reach=self.reach,
         )
 
     def overlap(self, surface: HeightFunction, press: Press) -> torch.Tensor:
@@ -212,15 +232,20 @@ def column(values: torch.Tensor) -> torch.Tensor:
     return values.view(-1, 1, 1)
 
 
-def grid_centres() -> np.ndarray:
+def grid_centres(reach: float) -> np.ndarray:
     """Cell centres of the contact grid along one axis, mm (n,)."""
-    return ((np.arange(_CELLS) + 0.5) / _CELLS * 2.0 - 1.0) * _HALF_WIDTH
+    return ((np.arange(_CELLS) + 0.5) / _CELLS * 2.0 - 1.0) * reach
 
 
-def _gaussian(sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Convolution with a Gaussian of width `sigma` mm, and its derivative, as (m, m) matrices."""
-    centres = grid_centres().reshape(-1, _POOL).mean(1)
+def _gaussian(sigma: float, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Convolution with a Gaussian of width `sigma` mm, and its derivative, as (m, m) matrices.
+
+    Integrated over each cell, so that a response narrower than a cell keeps its volume.
+    """
+    centres = grid_centres(reach).reshape(-1, _POOL).mean(1)
     away = centres[:, None] - centres[None]
-    step = centres[1] - centres[0]
-    kernel = np.exp(-0.5 * (away / sigma) ** 2) * step / (sigma * math.sqrt(2.0 * math.pi))
-    return kernel, kernel * (-away / sigma**2)
+    half = (centres[1] - centres[0]) / 2.0
+    below, above = (away - half) / sigma, (away + half) / sigma
+    density = lambda z: np.exp(-0.5 * z**2) / (sigma * math.sqrt(2.0 * math.pi))  # noqa: E731
+    integral = np.vectorize(lambda z: 0.5 * math.erf(z / math.sqrt(2.0)))
+    return integral(above) - integral(below), density(above) - density(below)

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 
 from vtbench.tasks.simulator.random import Draws
+from vtbench.tasks.simulator.reflecting import ReflectingRenderer
 from vtbench.tasks.simulator.render import Renderer
-from vtbench.tasks.simulator.scenes import Numbers, Samples, Scene, SceneSet
-from vtbench.tasks.simulator.sensors import VITACTIP, Sensor
+from vtbench.tasks.simulator.scenes import Numbers, Samples, Scene, SceneSet, World
+from vtbench.tasks.simulator.see_through import SeeThroughRenderer
+from vtbench.tasks.simulator.sensors import CoatedGel, Membrane, Sensor
 from vtbench.tasks.simulator.textures import TextureAtlas
 
 _BATCH = {"cpu": 16, "cuda": 512}  # fields of 16 images stay in the cache of one core
@@ -23,52 +25,56 @@ _BATCH = {"cpu": 16, "cuda": 512}  # fields of 16 images stay in the cache of on
 class Generator:
     """Renders one sensor's samples from a seed.
 
-    copies: physical copies of the sensor in play; 1 as in a single laboratory.
-    shear: factor on the unlabelled motion after touch (standard deviation 0.8 mm and 3°); None
-        takes each set's own.
-    variety: see `Samples`.
-    zoom: 1 shows the whole skin; 2 its central half, as images are cropped to the pins.
-
     Raises DataError for a size that the renderer cannot make.
     """
 
     def __init__(
         self,
+        sensor: Sensor,
         *,
         size: int,
         seed: int,
-        sensor: Sensor = VITACTIP,
-        copies: int = 1,
-        shear: float | None = None,
-        variety: float = 1.0,
-        zoom: float = 1.0,
+        world: World = World(),
         device: torch.device | str = "cpu",
         batch: int | None = None,
     ) -> None:
-        dome = replace(sensor.dome, focal=sensor.dome.focal * zoom)
-        self.renderer = Renderer(
-            replace(sensor, dome=dome), size=size, copies=copies, device=device
-        )
-        self.seed, self.copies, self.shear, self.variety = seed, copies, shear, variety
-        self.size = size
+        self.renderer = renderer(sensor, size=size, world=world, device=device)
+        self.seed, self.size, self.world = seed, size, world
         self.batch = batch or _BATCH.get(torch.device(device).type, 16)
         self._atlas = TextureAtlas(device=torch.device(device))
 
-    def samples(self, scenes: SceneSet, indices: np.ndarray, codes: np.ndarray) -> Samples:
-        """The samples `indices` (N,) of a set, whose objects have `codes` (N,)."""
-        draws = Draws(self.seed, scenes.name, indices)
-        return Samples(draws=draws, codes=codes, atlas=self._atlas, variety=self.variety)
+    def samples(
+        self,
+        scenes: SceneSet,
+        indices: np.ndarray,
+        codes: np.ndarray,
+        held_out: np.ndarray | None = None,
+    ) -> Samples:
+        """The samples `indices` (N,) of a set, whose objects have `codes` (N,).
 
-    def scene(self, scenes: SceneSet, samples: Samples) -> Scene:
-        """The presses of some samples."""
-        return scenes.scene(samples, shear=self.shear, copies=self.copies)
+        held_out: which of them (N,) are seen by the sensor copies that are held out.
+        """
+        return Samples(
+            draws=Draws(self.seed, scenes.name, indices),
+            codes=codes,
+            atlas=self._atlas,
+            world=self.world,
+            held_out=held_out,
+        )
 
     @torch.no_grad()
-    def images(self, scenes: SceneSet, indices: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Images uint8 (N, S, S, 3)."""
+    def images(
+        self,
+        scenes: SceneSet,
+        indices: np.ndarray,
+        codes: np.ndarray,
+        held_out: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Images uint8 (N, S, S, 3) of the samples."""
         images = np.empty((len(indices), self.size, self.size, 3), dtype=np.uint8)
         for rows in self._batches(codes):
-            scene = self.scene(scenes, self.samples(scenes, indices[rows], codes[rows]))
+            held = None if held_out is None else held_out[rows]
+            scene = scenes.scene(self.samples(scenes, indices[rows], codes[rows], held))
             image = self.renderer.render(scene, self.renderer.contact(scene))
             levels = image.mul_(255.0).add_(0.5).to(torch.uint8)
             images[rows] = levels.permute(0, 2, 3, 1).cpu().numpy()
@@ -82,7 +88,7 @@ class Generator:
         for name in felt:
             labels[name] = np.empty(len(indices))
         for rows in self._batches(codes) if felt else ():
-            scene = self.scene(scenes, self.samples(scenes, indices[rows], codes[rows]))
+            scene = scenes.scene(self.samples(scenes, indices[rows], codes[rows]))
             numbers = scenes.felt_labels(self.renderer.contact(scene))
             for name in felt:
                 labels[name][rows] = numbers[name]
@@ -93,3 +99,16 @@ class Generator:
         order = np.argsort(codes, kind="stable")
         for start in range(0, len(order), self.batch):
             yield order[start : start + self.batch]
+
+
+def renderer(
+    sensor: Sensor, *, size: int, world: World = World(), device: torch.device | str = "cpu"
+) -> Renderer:
+    """The renderer that a sensor's skin asks for; a dome is cropped by the world's zoom."""
+    kind = (
+        ReflectingRenderer if isinstance(sensor.skin, CoatedGel | Membrane) else SeeThroughRenderer
+    )
+    if sensor.body.lens == "fisheye":
+        body = replace(sensor.body, focal=sensor.body.focal * world.zoom)
+        sensor = replace(sensor, body=body)
+    return kind(sensor, size=size, copies=world.copies, device=device)

@@ -7,14 +7,15 @@ the mixing factor between an object's two colours, 0 … 1.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vtbench.tasks.simulator.contact import Points
-from vtbench.tasks.simulator.shapes import RELIEF, SHAPES, rounded, wall
+from vtbench.tasks.simulator.shapes import RELIEF, SHAPES, Height, rounded, wall
 from vtbench.tasks.simulator.textures import TextureAtlas
 
 RIDGE_WIDTH = 1.0  # mm, of the gratings: chosen
@@ -34,13 +35,14 @@ class Surface(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Shapes(Surface):
-    """The printed indenters: `codes` (B,) are positions in SHAPES, `size` (B, 1, 1) a factor."""
+    """Objects of a catalogue: `codes` (B,) are positions in it, `size` (B, 1, 1) a factor."""
 
     codes: np.ndarray
     size: Tensor
+    catalogue: Mapping[str, Height] = field(default_factory=lambda: SHAPES)
 
     def gap(self, at: Points) -> Tensor:
-        heights = list(SHAPES.values())
+        heights = list(self.catalogue.values())
         present = np.unique(self.codes)
         if len(present) == 1:
             return heights[present[0]](at, self.size)

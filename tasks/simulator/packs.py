@@ -1,13 +1,15 @@
-"""The simulated pack: six labelled sets of one sensor, written to disk.
+"""The simulated packs: the labelled sets of one sensor, rendered and written to disk.
 
 A sample is a pure function of seed, set and index, and its class of the sizes of the splits; so the
-same call writes the same bytes.
+same call writes the same bytes, and the packs of ViTacTip, ViTac and TacTip hold the same presses
+with the same labels and splits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,38 +20,32 @@ from vtbench.tasks.data.writer import DatasetContent, write_pack
 from vtbench.tasks.errors import DataError
 from vtbench.tasks.simulator.generator import Generator
 from vtbench.tasks.simulator.random import balanced_codes
-from vtbench.tasks.simulator.scenes import SceneSet
-from vtbench.tasks.simulator.sensors import VITACTIP
+from vtbench.tasks.simulator.scenes import SceneSet, World
+from vtbench.tasks.simulator.sensors import SENSORS
 from vtbench.tasks.simulator.sets import SETS
 
 Progress = Callable[[int, int], None]
 
 _BLOCK = 256  # images made and handed over together
-_FEWEST = 7  # images of a set, so that 70 / 15 / 15 % leaves no split empty
+_FEWEST = 7  # images of a set, so that no split is empty
 
 
-class ViTacTipSim:
-    """The pack `vitactip-sim`: what the paper asks of ViTacTip, on simulated images.
+class SimulatedPack:
+    """The pack of one sensor. Subclasses name it.
 
-    copies, shear: see `Generator`; one copy and each set's own shear unless told.
-    `sensors` and `tasks` are plain literals: `bench list` reads them without running this.
+    Their attributes are plain literals: `bench list` reads them without running this.
+
+    device: where the images are computed.
     """
 
-    name = "vitactip-sim"
-    title = "ViTacTip (simulated)"
+    name: ClassVar[str]
+    title: ClassVar[str]
     source = "simulated"
-    sensors = ("vitactip",)
-    tasks = ("shape", "grating", "material", "force", "contact_point", "edge_pose")
+    sensors: ClassVar[tuple[str, ...]]
+    tasks: ClassVar[tuple[str, ...]]
+    about: ClassVar[str] = "published geometry of the sensor"
 
-    def __init__(
-        self,
-        *,
-        copies: int = 1,
-        shear: float | None = None,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.copies = copies
-        self.shear = shear
+    def __init__(self, *, device: torch.device | str = "cpu") -> None:
         self.device = device
 
     def prepare(
@@ -60,24 +56,18 @@ class ViTacTipSim:
         counts: Mapping[str, int],
         seed: int,
         progress: Progress | None = None,
-        zoom: float = 1.0,
-        variety: float = 1.0,
+        world: World = World(),
     ) -> Pack:
         """Render the sets named in `counts` with that many images each and write the pack.
 
         `progress` is called with (images done, images in all). Nothing is at `folder` until all
         is written. Raises DataError for an unknown set, too few images, a size that cannot be
-        rendered, or a folder that cannot be written.
+        rendered, more copies held out than there are, or a folder that cannot be written.
         """
-        _check(counts)
+        self._check(counts, world)
+        (sensor,) = self.sensors
         generator = Generator(
-            size=size,
-            seed=seed,
-            copies=self.copies,
-            shear=self.shear,
-            variety=variety,
-            zoom=zoom,
-            device=self.device,
+            SENSORS[sensor], size=size, seed=seed, world=world, device=self.device
         )
         report = _Report(progress, sum(counts.values()))
         return write_pack(
@@ -91,13 +81,95 @@ class ViTacTipSim:
             ],
             tasks={name: _task(SETS[name]) for name in counts},
             licence="MIT",
-            citation=(
-                "Simulated by vtbench after the published geometry of ViTacTip; "
-                f"seed {seed}, sensor copies {self.copies}, unlabelled shear "
-                f"{'as each set has it' if self.shear is None else self.shear}, "
-                f"zoom {zoom:g}, variety of appearance {variety:g}."
-            ),
+            citation=f"Simulated by vtbench, {self.about}; {_facts(seed, world)}.",
         )
+
+    def _check(self, counts: Mapping[str, int], world: World) -> None:
+        offered = ", ".join(self.tasks)
+        if not counts:
+            raise DataError(f"No images are asked for; name at least one set of: {offered}.")
+        for name, count in counts.items():
+            if name not in self.tasks:
+                raise DataError(f"{self.name} has no set {name!r}; it has: {offered}.")
+            if count < _FEWEST:
+                raise DataError(
+                    f"{count} images of {name!r} are too few; ask for {_FEWEST} or more."
+                )
+        if not 0 <= world.held_out_copies < world.copies:
+            raise DataError(
+                f"{world.held_out_copies} of {world.copies} sensor copies cannot be held out; "
+                "leave at least one for training."
+            )
+
+
+class ViTacTipSim(SimulatedPack):
+    """What the paper asks of ViTacTip."""
+
+    name = "vitactip-sim"
+    title = "ViTacTip (simulated)"
+    sensors = ("vitactip",)
+    tasks = ("shape", "grating", "material", "force", "contact_point", "edge_pose")
+    about = "after the published geometry and frames of ViTacTip"
+
+
+class TacTipSim(SimulatedPack):
+    """The presses of `vitactip-sim` felt by pins alone, under an opaque skin."""
+
+    name = "tactip-sim"
+    title = "TacTip (simulated)"
+    sensors = ("tactip",)
+    tasks = ("shape", "grating", "material", "force", "contact_point", "edge_pose")
+    about = "after the published geometry and frames of ViTacTip's opaque twin"
+
+
+class ViTacSim(SimulatedPack):
+    """The presses of `vitactip-sim` seen through a skin without pins."""
+
+    name = "vitac-sim"
+    title = "ViTac (simulated)"
+    sensors = ("vitac",)
+    tasks = ("shape", "grating", "material", "force", "contact_point", "edge_pose")
+    about = "after the published geometry and frames of ViTacTip's twin without pins"
+
+
+class MagicTacTSim(SimulatedPack):
+    """Shapes on a clear dome with a grid inside."""
+
+    name = "magictac-t-sim"
+    title = "MagicTac-T (simulated)"
+    sensors = ("magictac-t",)
+    tasks = ("magictac_t",)
+    about = "after what is written about MagicTac; its look is a guess"
+
+
+class MagicTacDSim(SimulatedPack):
+    """Shapes on a flat clear block with a grid inside."""
+
+    name = "magictac-d-sim"
+    title = "MagicTac-D (simulated)"
+    sensors = ("magictac-d",)
+    tasks = ("magictac_d",)
+    about = "after what is written about MagicTac; its look is a guess"
+
+
+class GelSightSim(SimulatedPack):
+    """Cutting tools on a coated gel; the real set names its classes type_1 to type_9 only."""
+
+    name = "gelsight-sim"
+    title = "GelSight (simulated)"
+    sensors = ("gelsight",)
+    tasks = ("gelsight",)
+    about = "with nine tools of our invention; the real set names none"
+
+
+class PnuTacSim(SimulatedPack):
+    """Hand tools on an inflated membrane; the real set names its classes type_1 to type_11 only."""
+
+    name = "pnutac-sim"
+    title = "PnuTac (simulated)"
+    sensors = ("pnutac",)
+    tasks = ("pnutac",)
+    about = "with eleven tools of our invention; its look is a guess"
 
 
 class _Report:
@@ -114,47 +186,51 @@ class _Report:
             self._progress(self._done, self._total)
 
 
-def split_ranges(count: int) -> dict[str, tuple[int, int]]:
-    """Index ranges [start, stop) of 70 / 15 / 15 % (SARL, arXiv 2512.01908)."""
-    train, val = round(0.70 * count), round(0.85 * count)
+def split_ranges(count: int, fractions: tuple[float, float, float]) -> dict[str, tuple[int, int]]:
+    """Index ranges [start, stop) of train, val and test."""
+    train, val = round(fractions[0] * count), round((fractions[0] + fractions[1]) * count)
     return {"train": (0, train), "val": (train, val), "test": (val, count)}
 
 
-def _check(counts: Mapping[str, int]) -> None:
-    if not counts:
-        raise DataError(f"No images are asked for; name at least one set of: {', '.join(SETS)}.")
-    for name, count in counts.items():
-        if name not in SETS:
-            raise DataError(f"The simulator has no set {name!r}; it has: {', '.join(SETS)}.")
-        if count < _FEWEST:
-            raise DataError(f"{count} images of {name!r} are too few; ask for {_FEWEST} or more.")
+def _facts(seed: int, world: World) -> str:
+    shear = "as each set has it" if world.shear is None else f"{world.shear:g}"
+    return (
+        f"seed {seed}, sensor copies {world.copies} ({world.held_out_copies} in the test images "
+        f"only), unlabelled shear {shear}, zoom {world.zoom:g}, variety of appearance "
+        f"{world.variety:g}"
+    )
 
 
 def _content(scenes: SceneSet, count: int, generator: Generator, report: _Report) -> DatasetContent:
-    ranges = split_ranges(count)
+    ranges = split_ranges(count, scenes.fractions)
     codes = balanced_codes(generator.seed, scenes.name, ranges, scenes.objects)
-    sizes = [stop - start for start, stop in ranges.values()]
+    splits = np.repeat(list(ranges), [stop - start for start, stop in ranges.values()])
+    sensor = generator.renderer.sensor
     return DatasetContent(
         name=scenes.name,
         count=count,
-        images={VITACTIP.name: _blocks(scenes, codes, generator, report)},
+        images={sensor.name: _blocks(scenes, codes, splits == "test", generator, report)},
         columns=scenes.columns,
         labels=generator.labels(scenes, np.arange(count), codes),
-        splits=np.repeat(list(ranges), sizes),
+        splits=splits,
     )
 
 
 def _blocks(
-    scenes: SceneSet, codes: np.ndarray, generator: Generator, report: _Report
+    scenes: SceneSet,
+    codes: np.ndarray,
+    held_out: np.ndarray,
+    generator: Generator,
+    report: _Report,
 ) -> Iterator[np.ndarray]:
     for start in range(0, len(codes), _BLOCK):
         indices = np.arange(start, min(start + _BLOCK, len(codes)))
-        yield generator.images(scenes, indices, codes[indices])
+        yield generator.images(scenes, indices, codes[indices], held_out[indices])
         report.add(len(indices))
 
 
 def _task(scenes: SceneSet) -> TaskDeclaration:
     label = next((name for name, column in scenes.columns.items() if column.classes), None)
     if label:  # the first class column; the material set has two more
-        return TaskDeclaration(dataset=scenes.name, label=label)
-    return TaskDeclaration(dataset=scenes.name, targets=tuple(scenes.columns))
+        return TaskDeclaration(dataset=scenes.name, label=label, title=scenes.title)
+    return TaskDeclaration(dataset=scenes.name, targets=tuple(scenes.columns), title=scenes.title)

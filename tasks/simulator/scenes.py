@@ -24,22 +24,52 @@ Numbers = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
+class World:
+    """What all samples of a pack have in common; labels do not depend on it, but for `shear`.
+
+    zoom: 1 shows the whole skin of a dome; 2 its central half, as images are cropped to the pins.
+    variety: how much light, haze, colour and prints differ between samples, from 0 (not at all)
+        to 1 (as in `appearance`).
+    copies: physical copies of the sensor in play; 1 as in a single laboratory.
+    held_out_copies: how many of the copies only the test split sees.
+    shear: factor on the unlabelled motion after touch (standard deviation 0.8 mm and 3°); None
+        takes each set's own.
+    """
+
+    zoom: float = 1.0
+    variety: float = 1.0
+    copies: int = 1
+    held_out_copies: int = 0
+    shear: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Samples:
     """Which samples are meant: their random numbers and the codes (B,) of their objects.
 
-    variety: how much light, haze, colour and prints differ between samples, from 0 (not at all)
-    to 1 (as in `appearance`). Poses, depths and labels do not depend on it.
+    held_out: which of them are seen by copies that are held out (B,); none when left out.
     """
 
     draws: Draws
     codes: np.ndarray
     atlas: TextureAtlas
-    variety: float = 1.0
+    world: World = World()
+    held_out: np.ndarray | None = None
 
     @property
     def device(self) -> torch.device:
         """Where their fields are computed."""
         return self.atlas.image.device
+
+    @property
+    def copy(self) -> np.ndarray:
+        """Which physical copy of the sensor sees each sample, int64 (B,)."""
+        held = self.world.held_out_copies
+        common = self.draws.integer("copy", self.world.copies - held)
+        if self.held_out is None or not held:
+            return common
+        apart = self.world.copies - held + self.draws.integer("held-out copy", held)
+        return np.where(self.held_out, apart, common)
 
     def tensor(self, values: np.ndarray) -> torch.Tensor:
         """Drawn numbers as float32 on that device."""
@@ -60,6 +90,8 @@ class SceneSet(ABC):
 
     Attributes:
         columns: the label columns.
+        title: of its task, where that is none that vtbench knows by name.
+        fractions: of train, val and test images; 70 / 15 / 15 % (SARL, arXiv 2512.01908).
         objects: number of different objects, which occur equally often.
         shear: factor on the unlabelled motion after touch, of standard deviation 0.8 mm and 3°.
             The published contacts have none (the move columns of the poses in
@@ -68,6 +100,8 @@ class SceneSet(ABC):
 
     name: ClassVar[str]
     columns: ClassVar[dict[str, Column]]
+    title: ClassVar[str | None] = None
+    fractions: ClassVar[tuple[float, float, float]] = (0.70, 0.15, 0.15)
     objects: ClassVar[int] = 1
     shear: ClassVar[float] = 0.0
 
@@ -108,7 +142,7 @@ class SceneSet(ABC):
 
     def colors(self, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
         """Two colours (B, 3) of each object."""
-        return printed_part_colors(samples.draws, samples.variety)
+        return printed_part_colors(samples.draws, samples.world.variety)
 
     def surface(self, samples: Samples) -> Surface:
         """The objects, half of them with a print that can be seen and not felt."""
@@ -124,11 +158,12 @@ class SceneSet(ABC):
         )
 
     def _printed(self, samples: Samples) -> np.ndarray:
-        return samples.draws.uniform("printed") < 0.5 * samples.variety
+        return samples.draws.uniform("printed") < 0.5 * samples.world.variety
 
-    def scene(self, samples: Samples, *, shear: float | None, copies: int) -> Scene:
-        """Everything that is needed to render the samples; `shear` None takes the set's own."""
-        motion = self.motion(samples, self.shear if shear is None else shear)
+    def scene(self, samples: Samples) -> Scene:
+        """Everything that is needed to render the samples."""
+        world = samples.world
+        motion = self.motion(samples, self.shear if world.shear is None else world.shear)
         numbers = self.pose(samples) | motion
         return Scene(
             surface=self.surface(samples),
@@ -136,8 +171,8 @@ class SceneSet(ABC):
             look=draw_look(
                 samples.draws,
                 self.colors(samples),
-                copies=copies,
+                copy=samples.copy,
                 device=samples.device,
-                variety=samples.variety,
+                variety=world.variety,
             ),
         )

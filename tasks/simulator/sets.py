@@ -30,6 +30,7 @@ from vtbench.tasks.simulator.scenes import Numbers, Samples, SceneSet
 from vtbench.tasks.simulator.sensors import VITACTIP
 from vtbench.tasks.simulator.shapes import SHAPES
 from vtbench.tasks.simulator.textures import VARIANTS, tile_index
+from vtbench.tasks.simulator.transfer import TRANSFER_SETS
 
 GRATING_GAPS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)  # mm between ridges
 CONTACT_DISC = 8.0  # mm, radius of the disc that contact points fill evenly
@@ -155,7 +156,7 @@ class ContactPointSet(SceneSet):
     def pose(self, samples: Samples) -> Numbers:
         point = self.drawn_labels(samples)
         distance = np.hypot(point["x"], point["y"])
-        first_touch = distance**2 / (2.0 * VITACTIP.dome.curvature_radius)
+        first_touch = distance**2 / (2.0 * VITACTIP.body.curvature_radius)
         depth = first_touch + samples.draws.uniform("depth", 0.6, 2.2)
         return super().pose(samples) | point | {"depth": depth}
 
@@ -200,7 +201,7 @@ class EdgePoseSet(SceneSet):
         }
 
 
-SETS: dict[str, SceneSet] = {
-    kind.name: kind()
-    for kind in (ShapeSet, GratingSet, MaterialSet, ForceSet, ContactPointSet, EdgePoseSet)
-}
+_LABELLED = (ShapeSet, GratingSet, MaterialSet, ForceSet, ContactPointSet, EdgePoseSet)
+
+#: The six sets of ViTacTip, then those of `transfer`.
+SETS: dict[str, SceneSet] = {kind.name: kind() for kind in (*_LABELLED, *TRANSFER_SETS)}

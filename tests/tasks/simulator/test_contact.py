@@ -14,6 +14,7 @@ from vtbench.tasks.simulator.generator import Generator
 from vtbench.tasks.simulator.materials import HARDNESS_MODULUS
 from vtbench.tasks.simulator.objects import RIDGE_WIDTH, Ball, Plate, Shapes, Surface
 from vtbench.tasks.simulator.scenes import Scene
+from vtbench.tasks.simulator.sensors import VITACTIP
 from vtbench.tasks.simulator.sets import GRATING_GAPS, SETS
 from vtbench.tasks.simulator.shapes import SHAPES
 
@@ -23,7 +24,7 @@ RIGID = 1e6  # MPa
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    return Generator(size=32, seed=0)
+    return Generator(VITACTIP, size=32, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def scene_of(generator: Generator, name: str, count: int) -> tuple[Scene, dict[s
     scenes = SETS[name]
     codes = np.arange(count) % scenes.objects
     samples = generator.samples(scenes, np.arange(count), codes)
-    return generator.scene(scenes, samples), scenes.drawn_labels(samples)
+    return scenes.scene(samples), scenes.drawn_labels(samples)
 
 
 def press_at(count: int, **values: object) -> Press:
@@ -174,7 +175,7 @@ def test_a_quarter_turn_of_the_object_turns_the_contact(
 def test_edge_pose_can_be_read_from_the_contact(generator: Generator) -> None:
     scene, label = scene_of(generator, "edge_pose", 96)
     overlap = generator.renderer.mechanics.overlap(scene.surface, scene.press).double().numpy()
-    x, y = np.meshgrid(grid_centres(), grid_centres())
+    x, y = np.meshgrid(grid_centres(15.0), grid_centres(15.0))
     sag = RADIUS - np.sqrt(RADIUS**2 - x**2 - y**2)
     errors = []
     for number, field in enumerate(overlap):
@@ -207,7 +208,7 @@ def test_contact_point_can_be_read_from_the_contact(generator: Generator) -> Non
     scene, label = scene_of(generator, "contact_point", 96)
     overlap = generator.renderer.mechanics.overlap(scene.surface, scene.press).double()
     weight = overlap.sum((1, 2)).numpy()
-    centres = torch.from_numpy(grid_centres())
+    centres = torch.from_numpy(grid_centres(15.0))
     radius = scene.surface.body.radius.flatten().numpy()
     shrink = RADIUS / (RADIUS + radius)  # on a curved skin the overlap lies nearer to the apex
     x = (overlap * centres).sum((1, 2)).numpy() / weight / shrink

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from vtbench.tasks.errors import DataError
 from vtbench.tasks.simulator.camera import Camera
 from vtbench.tasks.simulator.contact import Points
+from vtbench.tasks.simulator.discs import draw_discs
 from vtbench.tasks.simulator.generator import Generator
 from vtbench.tasks.simulator.pins import ring_layout
 from vtbench.tasks.simulator.scenes import Scene
@@ -22,18 +23,18 @@ from vtbench.tasks.simulator.textures import TextureAtlas
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    return Generator(size=112, seed=0)
+    return Generator(VITACTIP, size=112, seed=0)
 
 
 @pytest.fixture(scope="module")
 def camera() -> Camera:
-    return Camera(VITACTIP.dome, size=256, copies=3, stream="test", device=torch.device("cpu"))
+    return Camera(VITACTIP.body, size=256, copies=3, stream="test", device=torch.device("cpu"))
 
 
 def scene_of(generator: Generator, name: str, count: int) -> Scene:
     scenes = SETS[name]
     codes = np.arange(count) % scenes.objects
-    return generator.scene(scenes, generator.samples(scenes, np.arange(count), codes))
+    return scenes.scene(generator.samples(scenes, np.arange(count), codes))
 
 
 def without_noise(scene: Scene) -> Scene:
@@ -49,7 +50,7 @@ def test_a_point_on_the_skin_is_seen_at_the_pixel_that_looks_at_it(camera: Camer
     copy = torch.arange(3)
     inside = camera.radius < 1.0
     x, y = camera.skin.flatten(2).unbind(1)
-    z = VITACTIP.dome.pupil_to_apex - camera.sag.flatten(1)
+    z = VITACTIP.body.pupil_to_apex - camera.sag.flatten(1)
     column, row = camera.project(x, y, z, copy)
     centres = torch.arange(256) + 0.5
     expected_row, expected_column = torch.meshgrid(centres, centres, indexing="ij")
@@ -63,14 +64,14 @@ def test_skin_and_pin_rings_have_the_published_size(camera: Camera) -> None:
 
     All of those show a pressed skin, whose pins stand a few pixels farther out than at rest.
     """
-    scale = 512 / (camera.focal[0].item() / VITACTIP.dome.focal)  # removes the copy's own focus
-    roots = torch.tensor(ring_layout(VITACTIP.pins)[[1, 9, 25, 41, 73, 105]]).float()[None]
+    scale = 512 / (camera.focal[0].item() / VITACTIP.body.focal)  # removes the copy's own focus
+    roots = torch.tensor(ring_layout(VITACTIP.marks)[[1, 9, 25, 41, 73, 105]]).float()[None]
     distance = roots.norm(dim=-1)
-    curvature = VITACTIP.dome.curvature_radius
+    curvature = VITACTIP.body.curvature_radius
     height = curvature - (curvature**2 - distance**2).sqrt()
     slope = distance / (curvature - height)
-    length = VITACTIP.pins.length / (1 + slope**2).sqrt()
-    depth = VITACTIP.dome.pupil_to_apex - VITACTIP.dome.thickness - height - length
+    length = VITACTIP.marks.length / (1 + slope**2).sqrt()
+    depth = VITACTIP.body.pupil_to_apex - VITACTIP.body.thickness - height - length
     tip = roots * (1 - length * slope / distance)[..., None]
     column, row = camera.project(tip[..., 0], tip[..., 1], depth, torch.tensor([0]))
     radius = torch.hypot(column - camera.centre[0, 0], row - camera.centre[0, 1])[0] * scale
@@ -87,8 +88,7 @@ def test_mean_color_is_that_of_the_real_sensor(generator: Generator) -> None:
     means = [render(generator, scene_of(generator, name, 21)).mean((0, 2, 3)) for name in SETS]
     mean = torch.stack(means).mean(0)
 
-    torch.testing.assert_close(mean, torch.tensor([0.340, 0.335, 0.308]), rtol=0, atol=0.08)
-    torch.testing.assert_close(mean, torch.tensor([0.348, 0.318, 0.303]), rtol=0, atol=0.08)
+    torch.testing.assert_close(mean, torch.tensor([0.340, 0.335, 0.308]), rtol=0, atol=0.05)
 
 
 @pytest.mark.parametrize("name", list(SETS))
@@ -103,7 +103,7 @@ def test_samples_differ_from_each_other_and_are_not_flat(generator: Generator, n
 
 
 def test_a_smaller_picture_is_the_larger_one_averaged(generator: Generator) -> None:
-    small = Generator(size=56, seed=0)
+    small = Generator(VITACTIP, size=56, seed=0)
     for name in SETS:
         fine, coarse = (render(g, without_noise(scene_of(g, name, 6))) for g in (generator, small))
 
@@ -112,7 +112,7 @@ def test_a_smaller_picture_is_the_larger_one_averaged(generator: Generator) -> N
 
 @pytest.mark.parametrize("size", [32, 34, 64, 128])
 def test_any_even_size_can_be_rendered(size: int) -> None:
-    generator = Generator(size=size, seed=0)
+    generator = Generator(VITACTIP, size=size, seed=0)
     images = generator.images(SETS["shape"], np.arange(3), np.array([0, 5, 9]))
 
     assert images.shape == (3, size, size, 3)
@@ -122,13 +122,13 @@ def test_any_even_size_can_be_rendered(size: int) -> None:
 @pytest.mark.parametrize("size", [30, 57, 258])
 def test_other_sizes_are_refused_with_the_sizes_that_are_possible(size: int) -> None:
     with pytest.raises(DataError, match="even size from 32 to 256"):
-        Generator(size=size, seed=0)
+        Generator(VITACTIP, size=size, seed=0)
 
 
 def test_pins_are_dark_and_move_with_the_skin(generator: Generator) -> None:
     scene = scene_of(generator, "contact_point", 8)
     contact = generator.renderer.contact(scene)
-    pins = generator.renderer.pins
+    pins = generator.renderer.marks
     covered = pins.coverage(contact, scene.look.copy)
     images = render(generator, scene).mean(1)
     free = scene.press.depth.new_full((8,), -5.0)
@@ -140,19 +140,19 @@ def test_pins_are_dark_and_move_with_the_skin(generator: Generator) -> None:
     assert (covered - pins.coverage(resting, scene.look.copy)).abs().amax((1, 2)).min() > 0.1
 
 
-def test_discs_keep_their_area_however_small(generator: Generator) -> None:
+def test_discs_keep_their_area_however_small() -> None:
     radius = torch.tensor([[0.6, 1.0, 1.9]])
     column, row = torch.tensor([[20.3, 50.8, 80.5]]), torch.tensor([[30.1, 30.9, 31.5]])
-    image = generator.renderer.pins._draw_discs(column, row, radius, torch.ones(1, 3))
+    image = draw_discs(column, row, radius, size=112, window=3)
     area = torch.stack([part.sum() for part in image[0].split([35, 30, 47], dim=1)])
 
     torch.testing.assert_close(area, torch.pi * radius[0] ** 2, rtol=0.08, atol=0)
 
 
-def test_discs_beyond_the_border_leave_no_mark(generator: Generator) -> None:
+def test_discs_beyond_the_border_leave_no_mark() -> None:
     outside = torch.tensor([[-9.0, 300.0]])
     inside = torch.tensor([[50.0, 50.0]])
-    image = generator.renderer.pins._draw_discs(outside, inside, torch.ones(1, 2), torch.ones(1, 2))
+    image = draw_discs(outside, inside, torch.ones(1, 2), size=112, window=3)
 
     assert image.eq(0).all()
 

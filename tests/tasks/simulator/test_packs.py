@@ -1,4 +1,4 @@
-"""The simulated pack is complete, balanced and the same bytes every time."""
+"""The simulated packs are complete, balanced and the same bytes every time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vtbench.tasks import BUILTIN_DATASETS
 from vtbench.tasks.data.pack import Pack
 from vtbench.tasks.errors import DataError
-from vtbench.tasks.simulator.packs import ViTacTipSim, split_ranges
+from vtbench.tasks.simulator import packs
+from vtbench.tasks.simulator.packs import (
+    SimulatedPack,
+    TacTipSim,
+    ViTacSim,
+    ViTacTipSim,
+    split_ranges,
+)
+from vtbench.tasks.simulator.scenes import World
+from vtbench.tasks.simulator.sensors import SENSORS
 from vtbench.tasks.simulator.sets import SETS
 
-COUNTS = dict.fromkeys(SETS, 40)
+COUNTS = dict.fromkeys(ViTacTipSim.tasks, 40)
+PACKS = {cls.name: cls for cls in SimulatedPack.__subclasses__()}
+TRANSFER = ("magictac-t-sim", "magictac-d-sim", "gelsight-sim", "pnutac-sim")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +47,7 @@ def test_the_same_call_writes_the_same_bytes(pack: Pack, tmp_path: Path) -> None
     again = ViTacTipSim().prepare(tmp_path / "again", size=32, counts=COUNTS, seed=1)
     found = digests(pack.path)
 
-    assert len(found) == 2 * len(SETS) + 1
+    assert len(found) == 2 * len(COUNTS) + 1
     assert digests(again.path) == found
 
 
@@ -59,7 +71,7 @@ def test_the_pack_says_that_it_is_simulated(pack: Pack) -> None:
     assert pack.source == ViTacTipSim.source == "simulated"
     assert "simulated" in pack.title.lower()
     assert tuple(pack.sensors) == ViTacTipSim.sensors == ("vitactip",)
-    assert tuple(pack.tasks) == ViTacTipSim.tasks == tuple(SETS)
+    assert tuple(pack.tasks) == ViTacTipSim.tasks == tuple(SETS)[:6]
 
 
 def test_the_six_tasks_ask_for_the_columns_of_the_paper(pack: Pack) -> None:
@@ -94,7 +106,7 @@ def test_columns_have_classes_or_units(pack: Pack, name: str, facts: dict[str, o
     assert all(column.period is None for column in info.values())
 
 
-@pytest.mark.parametrize("name", list(SETS))
+@pytest.mark.parametrize("name", list(COUNTS))
 def test_datasets_hold_images_labels_and_contiguous_splits(pack: Pack, name: str) -> None:
     dataset = pack.dataset(name)
 
@@ -109,8 +121,67 @@ def test_datasets_hold_images_labels_and_contiguous_splits(pack: Pack, name: str
     }
 
 
-def test_splits_are_70_15_15_percent() -> None:
-    assert split_ranges(900) == {"train": (0, 630), "val": (630, 765), "test": (765, 900)}
+def test_splits_of_tasks_are_70_15_15_and_of_transfer_sets_60_20_20_percent() -> None:
+    for name in ViTacTipSim.tasks:
+        ranges = split_ranges(900, SETS[name].fractions)
+        assert ranges == {"train": (0, 630), "val": (630, 765), "test": (765, 900)}
+    for name in (PACKS[pack].tasks[0] for pack in TRANSFER):
+        ranges = split_ranges(900, SETS[name].fractions)
+        assert ranges == {"train": (0, 540), "val": (540, 720), "test": (720, 900)}
+
+
+def test_every_sensor_and_every_set_is_offered_as_a_pack() -> None:
+    assert list(PACKS) == list(BUILTIN_DATASETS)
+    assert {cls.sensors[0] for cls in PACKS.values()} == set(SENSORS)
+    assert {task for cls in PACKS.values() for task in cls.tasks} == set(SETS)
+    for name, path in BUILTIN_DATASETS.items():
+        assert getattr(packs, path.partition(":")[2]).name == name
+
+
+def test_the_three_sensors_of_a_build_hold_the_same_presses(pack: Pack, tmp_path: Path) -> None:
+    others = [
+        kind().prepare(tmp_path / kind.name, size=32, counts=COUNTS, seed=1)
+        for kind in (TacTipSim, ViTacSim)
+    ]
+    for name in COUNTS:
+        first, *rest = [(p.path / name / "labels.csv").read_bytes() for p in (pack, *others)]
+        assert all(labels == first for labels in rest)
+        images = [p.dataset(name).images for p in (pack, *others)]
+        assert all((images[0] != image).mean() > 0.05 for image in images[1:])
+
+
+@pytest.mark.parametrize("name", TRANSFER)
+def test_a_transfer_pack_has_one_balanced_classification(name: str, tmp_path: Path) -> None:
+    (task,) = PACKS[name].tasks
+    count = 5 * SETS[task].objects
+    made = PACKS[name]().prepare(tmp_path / name, size=32, counts={task: count}, seed=0)
+    dataset = made.dataset(task)
+
+    assert made.source == "simulated"
+    assert "(simulated)" in made.title
+    assert made.tasks[task].title == SENSORS[PACKS[name].sensors[0]].title
+    for rows in dataset.splits.values():
+        seen = np.bincount(dataset.columns[task][rows], minlength=SETS[task].objects)
+        assert seen.min() == seen.max() > 0
+
+
+def test_test_images_alone_show_the_copies_that_are_held_out(tmp_path: Path) -> None:
+    shown = {}
+    for held_out in (0, 3):
+        world = World(copies=4, held_out_copies=held_out)
+        made = ViTacTipSim().prepare(
+            tmp_path / str(held_out), size=32, counts={"shape": 84}, seed=0, world=world
+        )
+        shown[held_out] = made.dataset("shape").images
+        assert f"{held_out} in the test images only" in made.declaration.citation
+    labels = [(tmp_path / str(n) / "shape" / "labels.csv").read_bytes() for n in (0, 3)]
+
+    assert labels[0] == labels[1]
+    plain = ViTacTipSim().prepare(tmp_path / "one", size=32, counts={"shape": 84}, seed=0)
+    first = plain.dataset("shape")
+    trained = np.concatenate([first.splits["train"], first.splits["val"]])
+    assert np.array_equal(shown[3][trained], first.images[trained])  # one copy is left: the first
+    assert all((shown[3][i] != first.images[i]).mean() > 0.5 for i in first.splits["test"])
 
 
 def test_progress_counts_up_to_all_images(tmp_path: Path) -> None:
@@ -131,6 +202,7 @@ def test_progress_counts_up_to_all_images(tmp_path: Path) -> None:
     [
         ({"shapes": 40}, "no set 'shapes'; it has: shape, grating"),
         ({"shape": 3}, "3 images of 'shape' are too few"),
+        ({"gelsight": 40}, "vitactip-sim has no set 'gelsight'"),
         ({}, "at least one set"),
     ],
 )
@@ -140,4 +212,16 @@ def test_impossible_requests_are_refused_before_anything_is_written(
     with pytest.raises(DataError, match=message):
         ViTacTipSim().prepare(tmp_path / "pack", size=32, counts=counts, seed=0)
 
+    assert not list(tmp_path.iterdir())
+
+
+def test_holding_out_every_copy_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="leave at least one for training"):
+        ViTacTipSim().prepare(
+            tmp_path / "pack",
+            size=32,
+            counts={"shape": 42},
+            seed=0,
+            world=World(copies=2, held_out_copies=2),
+        )
     assert not list(tmp_path.iterdir())

@@ -10,6 +10,8 @@ from vtbench.tasks.simulator.generator import Generator
 from vtbench.tasks.simulator.materials import MATERIALS, SPECIMENS
 from vtbench.tasks.simulator.packs import split_ranges
 from vtbench.tasks.simulator.random import balanced_codes
+from vtbench.tasks.simulator.scenes import World
+from vtbench.tasks.simulator.sensors import SENSORS, VITACTIP
 from vtbench.tasks.simulator.sets import SETS
 
 CODES = {name: np.arange(24) % scenes.objects for name, scenes in SETS.items()}
@@ -17,7 +19,7 @@ CODES = {name: np.arange(24) % scenes.objects for name, scenes in SETS.items()}
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    return Generator(size=48, seed=3)
+    return Generator(VITACTIP, size=48, seed=3)
 
 
 def images_of(generator: Generator, name: str, indices: np.ndarray) -> np.ndarray:
@@ -29,7 +31,7 @@ def test_pixels_do_not_depend_on_order_or_batch(generator: Generator, name: str)
     together = images_of(generator, name, np.arange(24))
     shuffled = np.random.default_rng(0).permutation(24)
     for batch in (1, 5, 64):
-        other = Generator(size=48, seed=3, batch=batch)
+        other = Generator(VITACTIP, size=48, seed=3, batch=batch)
 
         assert np.array_equal(images_of(other, name, shuffled), together[shuffled])
 
@@ -52,7 +54,7 @@ def test_pixels_and_labels_do_not_depend_on_the_number_of_threads(generator: Gen
 
 
 def test_another_seed_gives_other_images_and_labels(generator: Generator) -> None:
-    other = Generator(size=48, seed=4)
+    other = Generator(VITACTIP, size=48, seed=4)
     for name, scenes in SETS.items():
         first, second = (images_of(g, name, np.arange(4)) for g in (generator, other))
         assert (first != second).mean() > 0.2
@@ -62,7 +64,9 @@ def test_another_seed_gives_other_images_and_labels(generator: Generator) -> Non
 
 
 def test_the_unlabelled_shear_moves_pins_and_no_label() -> None:
-    still, moving = (Generator(size=48, seed=3, shear=shear) for shear in (0.0, 1.0))
+    still, moving = (
+        Generator(VITACTIP, size=48, seed=3, world=World(shear=shear)) for shear in (0.0, 1.0)
+    )
     for name, scenes in SETS.items():
         labels = [g.labels(scenes, np.arange(24), CODES[name]) for g in (still, moving)]
         images = [images_of(g, name, np.arange(4)) for g in (still, moving)]
@@ -75,25 +79,46 @@ def test_published_contacts_have_no_shear_unless_asked_for(generator: Generator)
     for name in ("shape", "grating", "material"):
         scenes = SETS[name]
         samples = generator.samples(scenes, np.arange(24), CODES[name])
-        press = generator.scene(scenes, samples).press
+        press = scenes.scene(samples).press
 
         assert press.shear_x.eq(0).all()
         assert press.twist.eq(0).all()
 
 
 def test_other_copies_of_the_sensor_look_different() -> None:
-    several = Generator(size=48, seed=3, copies=4)
+    several = Generator(VITACTIP, size=48, seed=3, world=World(copies=4))
     scenes = SETS["edge_pose"]
-    copies = several.scene(scenes, several.samples(scenes, np.arange(64), np.zeros(64, int)))
+    copies = scenes.scene(several.samples(scenes, np.arange(64), np.zeros(64, int)))
     skins = several.renderer._skin
 
     assert set(copies.look.copy.tolist()) == {0, 1, 2, 3}
     assert all((skins[a] - skins[b]).abs().mean() > 0.005 for a in range(4) for b in range(a))
     one = several.images(scenes, np.arange(8), np.zeros(8, int))
-    again = Generator(size=48, seed=3, copies=4, batch=3).images(
+    again = Generator(VITACTIP, size=48, seed=3, world=World(copies=4), batch=3).images(
         scenes, np.arange(8), np.zeros(8, int)
     )
     assert np.array_equal(one, again)
+
+
+def test_held_out_copies_are_seen_by_the_samples_that_are_held_out_and_by_no_other() -> None:
+    world = World(copies=6, held_out_copies=2)
+    generator = Generator(VITACTIP, size=48, seed=3, world=world)
+    indices, held_out = np.arange(300), np.arange(300) >= 200
+    copy = generator.samples(SETS["shape"], indices, indices % 21, held_out).copy
+
+    assert set(copy[:200]) == {0, 1, 2, 3}
+    assert set(copy[200:]) == {4, 5}
+
+
+def test_labels_are_the_same_on_every_sensor_of_a_build_and_images_are_not() -> None:
+    trio = [Generator(SENSORS[name], size=48, seed=3) for name in ("vitactip", "vitac", "tactip")]
+    for name, scenes in SETS.items():
+        labels = [g.labels(scenes, np.arange(24), CODES[name]) for g in trio]
+        images = [images_of(g, name, np.arange(3)) for g in trio]
+
+        for a in range(3):
+            assert all(np.array_equal(labels[0][key], labels[a][key]) for key in scenes.columns)
+            assert all((images[a] != images[b]).mean() > 0.05 for b in range(a))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +163,7 @@ def test_material_labels_are_those_of_the_specimen(generator: Generator) -> None
 
 @pytest.mark.parametrize("count", [60, 133, 900])
 def test_materials_are_balanced_in_every_split(generator: Generator, count: int) -> None:
-    ranges = split_ranges(count)
+    ranges = split_ranges(count, SETS["material"].fractions)
     codes = balanced_codes(0, "material", ranges, len(SPECIMENS))
     label = generator.labels(SETS["material"], np.arange(count), codes)["material"]
 
