@@ -1,4 +1,4 @@
-"""`bench`: the command line. Only this module and `cli_data` print or exit.
+"""`bench`: the command line. Only the modules named `cli…` print or exit.
 
 Nothing heavy is imported before it is needed: `bench --help` must answer at once.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vtbench.benchmark.cli_data import data_app
+from vtbench.benchmark.cli_speed import speed_app
 from vtbench.benchmark.console import console, errors, join_lists
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_app, name="data")
+app.add_typer(speed_app, name="speed")
 
 Methods = Annotated[
     list[str],

@@ -5,96 +5,102 @@ Shapes: N images, H x W pixels, C channels (1 grey, 3 RGB).
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from vtbench.tasks.data.problems import Problem, shown
 from vtbench.tasks.errors import DataError
 
 _Value = TypeVar("_Value")
 
 _WIDE_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _GREY_MODES = ("1", "L", "LA", "La", *_WIDE_MODES)
-_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
-_CHUNK = 64  # images in memory at a time while files are read
+CHUNK = 64  # images in memory at a time while files are read
 #: What Pillow raises for a damaged file, depending on the format.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
-class ImageFile:
-    """An image to be read, and where it was named ("labels.csv, row 5"; may be empty)."""
+class Facts:
+    """What is known of a picture before it is imported.
 
-    path: Path
-    origin: str = ""
-
-
-@dataclass(frozen=True)
-class Survey:
-    """Which of the files are usable, and what they have in common.
-
-    kept: positions of the usable files; skipped: (path, reason) of the others.
-    grey: all usable files have one channel.
+    size: width and height as shown. content: equal for pictures that look exactly the same.
     """
 
-    kept: list[int]
-    skipped: list[tuple[str, str]]
+    size: tuple[int, int]
     grey: bool
+    content: str
+
+
+class Pictures(Protocol):
+    """N pictures of one sensor in order, wherever they come from."""
+
+    def __len__(self) -> int:
+        """N."""
+        ...
+
+    def name(self, index: int) -> str:
+        """The picture's file, for messages."""
+        ...
+
+    def look(self) -> Iterator[Facts | Problem]:
+        """Decode every picture and say what it is, or what is wrong with it."""
+        ...
+
+    def chunks(self, kept: Sequence[int], *, grey: bool, size: int | None) -> Iterator[np.ndarray]:
+        """The pictures at the sorted positions `kept` as uint8 (n, H, W, 1 if grey else 3)."""
+        ...
 
 
 @dataclass(frozen=True)
-class _Facts:
-    size: tuple[int, int]  # width, height as shown
-    grey: bool
+class ImageFile:
+    """An image to be read, and the manifest and row that name it."""
+
+    path: Path
+    manifest: str = ""
+    row: int | None = None
 
 
 class _BadImageError(DataError):
     def __init__(self, file: ImageFile, reason: str) -> None:
-        self.reason = reason
-        origin = f"{file.origin}: " if file.origin else ""
-        super().__init__(
-            f"{origin}{file.path} {reason}; repair or remove it, or leave bad images out "
-            "with --skip-bad."
+        self.problem = Problem(
+            file=shown(file.path), manifest=file.manifest, row=file.row, reason=reason
         )
+        super().__init__(f"{self.problem.sentence}; {self.problem.fix}.")
 
 
-def survey(files: Sequence[ImageFile], *, size: int | None, skip_bad: bool) -> Survey:
-    """Look at every file's header (with `skip_bad` at the whole image) before anything is written.
+class ImageFiles:
+    """Pictures that are one file each; see `Pictures`."""
 
-    Raises DataError naming the file for one that is missing or unreadable, unless `skip_bad`;
-    naming two files for images of different sizes, unless `size` says what to resize them to.
-    """
+    def __init__(self, files: Sequence[ImageFile]) -> None:
+        self.files = files
 
-    def look(file: ImageFile) -> _Facts | _BadImageError:
-        try:
-            return _inspect(file, decode=skip_bad)
-        except _BadImageError as error:
-            if not skip_bad:
-                raise
-            return error
+    def __len__(self) -> int:
+        return len(self.files)
 
-    found = [facts for chunk in _mapped(look, files) for facts in chunk]
-    usable = {index: facts for index, facts in enumerate(found) if isinstance(facts, _Facts)}
-    if not usable:
-        raise DataError("There is no usable image; check the folder and the manifest.")
-    if size is None:
-        _require_one_size(files, usable)
-    return Survey(
-        kept=list(usable),
-        skipped=[
-            (str(file.path), facts.reason)
-            for file, facts in zip(files, found, strict=True)
-            if isinstance(facts, _BadImageError)
-        ],
-        grey=all(facts.grey for facts in usable.values()),
-    )
+    def name(self, index: int) -> str:
+        return shown(self.files[index].path)
+
+    def look(self) -> Iterator[Facts | Problem]:
+        for chunk in _mapped(_facts, self.files):
+            yield from chunk
+
+    def chunks(
+        self, kept: Sequence[int], *, grey: bool, size: int | None = None
+    ) -> Iterator[np.ndarray]:
+        """As in `Pictures`; raises DataError for a file that has been damaged since `look`."""
+        files = [self.files[index] for index in kept]
+        for chunk in _mapped(lambda file: read_image(file, grey=grey, size=size), files):
+            yield np.stack(chunk)
 
 
 def read_image(file: ImageFile, *, grey: bool, size: int | None = None) -> np.ndarray:
@@ -103,31 +109,50 @@ def read_image(file: ImageFile, *, grey: bool, size: int | None = None) -> np.nd
     The EXIF orientation is applied, alpha is composited on black, 16-bit values are scaled by
     255 / 65535. Raises DataError naming the file when it cannot be read.
     """
+    plain, _ = _opened(file)
+    return pixels(plain, grey=grey, size=size)
+
+
+def pixels(image: Image.Image, *, grey: bool, size: int | None) -> np.ndarray:
+    """An 8-bit image as uint8 (H, W, 1 if grey else 3), (S, S, ...) with a size."""
+    image = image.convert("L" if grey else "RGB")
+    if size is not None:
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    values = np.asarray(image)
+    return values[:, :, None] if grey else values
+
+
+def content_of(*parts: object) -> str:
+    """A short digest of bytes and of anything with a fixed text."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part if isinstance(part, bytes) else repr(part).encode())
+    return digest.hexdigest()
+
+
+def _facts(file: ImageFile) -> Facts | Problem:
+    try:
+        plain, grey = _opened(file)
+    except _BadImageError as error:
+        return error.problem
+    return Facts(plain.size, grey, content_of(plain.size, plain.convert("RGB").tobytes()))
+
+
+def _opened(file: ImageFile) -> tuple[Image.Image, bool]:
+    """The upright, decoded 8-bit image without alpha, and whether the file is grey."""
     try:
         with Image.open(file.path) as image:
-            plain = _eight_bit(ImageOps.exif_transpose(image)).convert("L" if grey else "RGB")
+            _refuse_sequence(image)
+            return _eight_bit(ImageOps.exif_transpose(image)), image.mode in _GREY_MODES
     except _DAMAGE as error:
         raise _BadImageError(file, _reason(error)) from error
-    if size is not None:
-        plain = plain.resize((size, size), Image.Resampling.BILINEAR)
-    pixels = np.asarray(plain)
-    return pixels[:, :, None] if grey else pixels
 
 
-def image_chunks(
-    files: Sequence[ImageFile],
-    *,
-    grey: bool,
-    size: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Iterator[np.ndarray]:
-    """All images in order as uint8 chunks (n, H, W, C), decoded in a few threads."""
-    done = 0
-    for chunk in _mapped(lambda file: read_image(file, grey=grey, size=size), files):
-        yield np.stack(chunk)
-        done += len(chunk)
-        if progress is not None:
-            progress(done, len(files))
+def _refuse_sequence(image: Image.Image) -> None:
+    # MPO is what some cameras write: a JPEG with a preview behind it
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        raise ValueError(f"it holds {frames} pictures; save them one by one")
 
 
 def _mapped(
@@ -135,32 +160,19 @@ def _mapped(
 ) -> Iterator[list[_Value]]:
     """The function's values in order, in chunks; Pillow decodes without the interpreter's lock."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        for start in range(0, len(files), _CHUNK):
-            yield list(threads.map(function, files[start : start + _CHUNK]))
+        for start in range(0, len(files), CHUNK):
+            yield list(threads.map(function, files[start : start + CHUNK]))
 
 
-def _inspect(file: ImageFile, *, decode: bool) -> _Facts:
-    try:
-        with Image.open(file.path) as image:
-            width, height = image.size
-            # Pillow would decode a whole PNG to look for an orientation behind its pixels
-            has_tags = image.format != "PNG" or "exif" in image.info
-            turned = has_tags and image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
-            if decode:
-                _eight_bit(image)
-            size = (height, width) if turned else (width, height)
-            return _Facts(size=size, grey=image.mode in _GREY_MODES)
-    except _DAMAGE as error:
-        raise _BadImageError(file, _reason(error)) from error
-
-
-def _require_one_size(files: Sequence[ImageFile], usable: dict[int, _Facts]) -> None:
-    (first, expected), *others = usable.items()
-    for index, facts in others:
-        if facts.size != expected.size:
+def require_one_size(named: Iterable[tuple[str, tuple[int, int]]]) -> None:
+    """Raise DataError naming two files when (file, size) pairs differ in size."""
+    first: tuple[str, tuple[int, int]] | None = None
+    for name, size in named:
+        first = first or (name, size)
+        if size != first[1]:
             raise DataError(
-                f"Images differ in size: {files[first].path} is {_by(expected.size)}, "
-                f"{files[index].path} is {_by(facts.size)}; give a `size` to resize all to."
+                f"Images differ in size: {first[0]} is {_by(first[1])}, {name} is {_by(size)}; "
+                f"resize all of them to one size, for instance with --size {min(first[1])}."
             )
 
 
@@ -192,6 +204,8 @@ def _reason(error: Exception) -> str:
     match error:
         case FileNotFoundError():
             return "is missing"
+        case IsADirectoryError():
+            return "is a folder"
         case UnidentifiedImageError():
             return "is not an image file"
         case OSError(strerror=str(text)):

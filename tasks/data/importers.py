@@ -6,31 +6,31 @@ by the seed, and kept in the pack.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vtbench.tasks.data.images import ImageFile
+from vtbench.tasks.data.images import ImageFile, ImageFiles
 from vtbench.tasks.data.ingest import (
     ImportOptions,
     ImportReport,
     Source,
     ingest,
-    natural_order,
     task_title,
 )
 from vtbench.tasks.data.manifest import (
-    class_columns,
-    given_splits,
-    groups_of,
-    image_files,
-    image_names,
-    number_columns,
+    Category,
+    Meaning,
+    Quantity,
+    natural_order,
+    quantity,
+    read_manifest,
 )
-from vtbench.tasks.data.schema import Column, TaskDeclaration, declared
-from vtbench.tasks.data.table import read_table
+from vtbench.tasks.data.patterns import Findings, find, visible
+from vtbench.tasks.data.problems import shown
+from vtbench.tasks.data.schema import GROUP, Column, TaskDeclaration, declared
 from vtbench.tasks.errors import DataError
 
 
@@ -44,28 +44,21 @@ def import_folder(
 
     Raises DataError for fewer than two class folders, an empty one, or a bad image.
     """
+    chosen = ImportOptions(**options)
     src = Path(src)
-    folders = [folder for folder in _visible(src) if folder.is_dir()]
-    if len(folders) < 2:
-        raise DataError(
-            f"{src}: has {len(folders)} class folders, classification needs two or more; give the "
-            "folder whose sub-folders are the classes."
-        )
-    files = [file for folder in folders for file in _class_files(folder)]
-    labels = [file.parent.name for file in files]
-    return ingest(
-        Source(
-            dataset=task,
-            files=[ImageFile(file) for file in files],
-            names=[file.relative_to(src).as_posix() for file in files],
-            columns={task: Column(classes=tuple(natural_order(labels)))},
-            labels={task: labels},
-            tasks={task: _task(task, task, label=task)},
-            stratify=labels,
-        ),
-        out,
-        ImportOptions(**options),
+    found = class_folders(src)
+    labels = [match.words["class"] for match in found.matches]
+    source = Source(
+        dataset=task,
+        images={chosen.sensor: ImageFiles([ImageFile(match.path) for match in found.matches])},
+        names=[match.path.relative_to(src).as_posix() for match in found.matches],
+        columns={task: Column(classes=natural_order(labels))},
+        labels={task: labels},
+        tasks={task: declared_task(task, task, label=task)},
+        stratify=labels,
+        problems=found.problems,
     )
+    return ingest([source], out, chosen, notices=notice_of_passed_over(found, src))
 
 
 def import_csv(
@@ -91,27 +84,29 @@ def import_csv(
     splits follow the seed, stratified by the first label. options: as in `ImportOptions`.
     Raises DataError naming manifest and row for a column, value, image or group that is wrong.
     """
-    table = read_table(Path(manifest))
-    root = Path(manifest).parent if images is None else Path(images)
-    tasks = _tasks(dict(targets or {}), dict(labels or {}), task)
-    numbers, number_values = number_columns(table, targets or {})
-    classes, class_values = class_columns(table, labels or {})
-    names = image_names(table, image_column)
-    return ingest(
-        Source(
-            dataset=next(iter(tasks.values())).dataset,
-            files=image_files(table, names, root),
-            names=names,
-            columns=numbers | classes,
-            labels=number_values | class_values,
-            tasks=tasks,
-            stratify=next(iter(class_values.values()), None),
-            groups=groups_of(table, group_column, taken=numbers | classes),
-            splits=given_splits(table, split_column, group_column),
-        ),
-        out,
-        ImportOptions(**options),
+    chosen = ImportOptions(**options)
+    tasks = declared_tasks(targets or {}, labels or {}, task)
+    meaning = Meaning(
+        images={chosen.sensor: f"{{{image_column}}}"},
+        group_column=group_column,
+        split_column=split_column,
+        **asked_columns(targets or {}, labels or {}, group_column),
     )
+    read = read_manifest(Path(manifest), meaning)
+    root = Path(manifest).parent if images is None else Path(images)
+    source = Source(
+        dataset=next(iter(tasks.values())).dataset,
+        images={chosen.sensor: ImageFiles(read.files(chosen.sensor, root))},
+        names=read.names[chosen.sensor],
+        columns=read.columns,
+        labels=read.labels,
+        tasks=tasks,
+        stratify=next((read.labels[name] for name in meaning.labels), None),
+        groups=read.groups,
+        splits=read.splits,
+        problems=read.problems,
+    )
+    return ingest([source], out, chosen)
 
 
 def import_tactip(src: Path | str, out: Path | str, **options: Any) -> ImportReport:
@@ -127,31 +122,35 @@ def import_tactip(src: Path | str, out: Path | str, **options: Any) -> ImportRep
 
     Raises DataError naming file and row for whatever is missing or unreadable.
     """
+    chosen = ImportOptions(**{"sensor": "tactip", **options})
     src = Path(src)
     parts = _tactip_parts(src)
-    tables = [read_table(part / "targets.csv") for part in parts]
-    names = [image_names(table, "sensor_image") for table in tables]
-    columns, _ = number_columns(tables[0], _TACTIP_TARGETS)
-    values = [number_columns(table, _TACTIP_TARGETS)[1] for table in tables]
+    meaning = Meaning(
+        images={chosen.sensor: "{sensor_image}"},
+        targets={name: quantity(name, asked) for name, asked in _TACTIP_TARGETS.items()},
+        labels={},
+    )
+    read = [read_manifest(part / "targets.csv", meaning) for part in parts]
     files = [
         file
-        for part, table, inside in zip(parts, tables, names, strict=True)
-        for file in image_files(table, inside, part / "images")
+        for part, manifest in zip(parts, read, strict=True)
+        for file in manifest.files(chosen.sensor, part / "images")
     ]
-    held_out = np.repeat([False, True], [len(names[0]), len(files) - len(names[0])])
-    return ingest(
-        Source(
-            dataset="edge",
-            files=files,
-            names=[file.path.relative_to(src).as_posix() for file in files],
-            columns=columns,
-            labels={name: np.concatenate([part[name] for part in values]) for name in columns},
-            tasks={"edge_pose": TaskDeclaration(dataset="edge", targets=tuple(columns))},
-            held_out=held_out if len(parts) > 1 else None,
-        ),
-        out,
-        ImportOptions(**{"sensor": "tactip", **options}),
+    columns = read[0].columns
+    labels = {name: np.concatenate([each.labels[name] for each in read]) for name in columns}
+    first = len(read[0].names[chosen.sensor])
+    held_out = np.arange(len(files)) >= first
+    source = Source(
+        dataset="edge",
+        images={chosen.sensor: ImageFiles(files)},
+        names=[file.path.relative_to(src).as_posix() for file in files],
+        columns=columns,
+        labels=labels,
+        tasks={"edge_pose": TaskDeclaration(dataset="edge", targets=tuple(columns))},
+        held_out=held_out if len(parts) > 1 else None,
+        problems=[problem for each in read for problem in each.problems],
     )
+    return ingest([source], out, chosen)
 
 
 _TACTIP_TARGETS = {"x": "pose_2:mm", "z": "pose_3:mm", "yaw": "pose_6:deg:360"}
@@ -170,26 +169,40 @@ def _tactip_parts(src: Path) -> list[Path]:
     return parts
 
 
-def _visible(folder: Path) -> Iterator[Path]:
-    try:
-        found = sorted(folder.iterdir())
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror}); check the path.") from error
-    return (path for path in found if not path.name.startswith("."))
+def class_folders(src: Path) -> Findings:
+    """What lies in the folders of the classes; raises DataError for fewer than two of them."""
+    folders = [path for path in visible(src) if path.is_dir()]
+    if len(folders) < 2:
+        raise DataError(
+            f"{src}: has {len(folders)} class folders, classification needs two or more; give the "
+            "folder whose sub-folders are the classes."
+        )
+    return find(src, "{class}/*")
 
 
-def _class_files(folder: Path) -> list[Path]:
-    files = list(_visible(folder))
-    for file in files:
-        if file.is_dir():
-            raise DataError(f"{file}: is a folder; put the images directly into {folder}.")
-    if not files:
-        raise DataError(f"{folder}: has no images; add some, or remove the folder.")
-    return files
+def notice_of_passed_over(found: Findings, root: Path) -> list[str]:
+    """A sentence on what lies beside the images and was not looked at, if there is any."""
+    if not found.passed_over:
+        return []
+    example = shown(found.passed_over[0].relative_to(root))
+    count = len(found.passed_over)
+    what = "1 file that is" if count == 1 else f"{count:,} files that are"
+    return [f"Passed over {what} not where images of a class should be, for instance {example}."]
 
 
-def _tasks(
-    targets: dict[str, str], labels: dict[str, str], task: str | None
+def asked_columns(
+    targets: Mapping[str, str], labels: Mapping[str, str], group_column: str | None
+) -> dict[str, dict[str, Any]]:
+    """Targets and labels as a `Meaning` takes them; DataError for a target that is not one."""
+    if group_column is not None and GROUP in {*targets, *labels}:
+        raise DataError(f"The column {GROUP!r} keeps the groups; name your label otherwise.")
+    quantities: dict[str, Quantity] = {name: quantity(name, at) for name, at in targets.items()}
+    categories: dict[str, Category] = {name: Category(column) for name, column in labels.items()}
+    return {"targets": quantities, "labels": categories}
+
+
+def declared_tasks(
+    targets: Mapping[str, str], labels: Mapping[str, str], task: str | None
 ) -> dict[str, TaskDeclaration]:
     """One regression task over all targets and one classification task per label."""
     both = sorted(set(targets) & set(labels))
@@ -208,10 +221,12 @@ def _tasks(
     dataset = names[0] if count == 1 else "images"
     asked: list[dict[str, Any]] = [{"targets": tuple(targets)}] if targets else []
     asked += [{"label": label} for label in labels]
-    return {name: _task(name, dataset, **what) for name, what in zip(names, asked, strict=True)}
+    pairs: Sequence[tuple[str, dict[str, Any]]] = list(zip(names, asked, strict=True))
+    return {name: declared_task(name, dataset, **what) for name, what in pairs}
 
 
-def _task(name: str, dataset: str, **asked: Any) -> TaskDeclaration:
+def declared_task(name: str, dataset: str, **asked: Any) -> TaskDeclaration:
+    """A task of a dataset; raises DataError for a name or column that cannot be written."""
     return declared(
         TaskDeclaration, f"Task {name!r}", dataset=dataset, title=task_title(name), **asked
     )

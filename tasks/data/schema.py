@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -26,12 +26,17 @@ from vtbench.tasks.errors import DataError
 FORMAT: Final = "vtbench-pack/1"
 DECLARATION_FILE = "pack.yaml"
 LABELS_FILE = "labels.csv"
+SKIPPED_FILE = "skipped.csv"
 SPLITS = ("train", "val", "test")
+
+#: The column of labels.csv in which an import keeps what belongs together.
+GROUP = "recording"
 
 #: Names of datasets and sensors become file names, so they cannot lead out of the pack.
 Name = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 ColumnName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 NonEmptyText = Annotated[str, Field(strict=True, min_length=1)]
+Count = Annotated[int, Field(strict=True, ge=0)]
 
 _RESERVED_COLUMNS = ("image", "split")
 
@@ -43,14 +48,16 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"there is: {', '.join(known) or 'nothing'}"
 
 
-class _Declaration(BaseModel):
+class Declaration(BaseModel):
+    """Values that a YAML file declares; unknown keys are mistakes."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-_Kind = TypeVar("_Kind", bound=_Declaration)
+_Kind = TypeVar("_Kind", bound=Declaration)
 
 
-class Column(_Declaration):
+class Column(Declaration):
     """A label column: a number with a unit, or a class.
 
     period: the value wraps around (360 for an angle in degrees).
@@ -72,11 +79,14 @@ class Column(_Declaration):
         return self
 
 
-class DatasetDeclaration(_Declaration):
+class DatasetDeclaration(Declaration):
     """One labelled set of images, stored under its name.
 
     group: the column of labels.csv whose equal values must stay within one split.
     pretrain: its train and val images join the pre-training pool.
+    left_out: how many bad rows or files the import left out; `skipped.csv` lists them.
+    copies: how many images look exactly like an earlier one; copies_across_splits: how many of
+    the test images have such a twin in train or val.
     digests: SHA-256 of labels.csv ("labels") and of each sensor's images when they were written.
     """
 
@@ -84,6 +94,9 @@ class DatasetDeclaration(_Declaration):
     columns: dict[ColumnName, Column]
     group: ColumnName | None = None
     pretrain: StrictBool = True
+    left_out: Count = 0
+    copies: Count = 0
+    copies_across_splits: Count = 0
     digests: dict[Name, StrictStr] = {}
 
     @model_validator(mode="after")
@@ -100,7 +113,7 @@ class DatasetDeclaration(_Declaration):
         return (*_RESERVED_COLUMNS, *group, *self.columns)
 
 
-class TaskDeclaration(_Declaration):
+class TaskDeclaration(Declaration):
     """What is asked of a dataset: number columns (regression) or one class column.
 
     title: shown in tables; needed for tasks that vtbench does not know by name.
@@ -120,7 +133,7 @@ class TaskDeclaration(_Declaration):
         return self
 
 
-class PackDeclaration(_Declaration):
+class PackDeclaration(Declaration):
     """The whole pack.yaml."""
 
     format: Literal["vtbench-pack/1"] = FORMAT
@@ -171,24 +184,37 @@ def _check_task(name: str, task: TaskDeclaration, datasets: dict[str, DatasetDec
 def read_declaration(path: Path) -> PackDeclaration:
     """Read and validate a pack.yaml; raises DataError naming the file, the key and the fix."""
     try:
-        text = path.read_text(encoding="utf-8")
-        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), path)
-        content = yaml.safe_load(text)
+        content = read_yaml(path, start=f"format: {FORMAT}")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(
             f"{path.parent}: is not a data pack (it has no {path.name}); give the folder of a "
             "pack, or make one with `bench data import`."
         ) from error
+    return declare(content, path)
+
+
+def read_yaml(path: Path, *, start: str) -> dict[str, Any]:
+    """The keys and values of a YAML file that must begin with the key `format`.
+
+    start: an example of that line. Raises FileNotFoundError or NotADirectoryError for a file that
+    is not there, DataError for one that cannot be read or is something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), path)
+        content = yaml.safe_load(text)
+    except (FileNotFoundError, NotADirectoryError):
+        raise
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the file.") from error
     # ValueError: not UTF-8, or a date that does not exist
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise DataError(f"{path}: is not valid YAML: {_one_line(error)}; correct it.") from error
     if not isinstance(content, dict):
-        raise DataError(f"{path}: must hold keys and values; start with `format: {FORMAT}`.")
+        raise DataError(f"{path}: must hold keys and values; start with `{start}`.")
     if "format" not in content:
-        raise DataError(f"{path}: the key 'format' is missing; add `format: {FORMAT}`.")
-    return declare(content, path)
+        raise DataError(f"{path}: the key 'format' is missing; add `{start}`.")
+    return content
 
 
 def declare(content: dict[str, Any], path: Path) -> PackDeclaration:
@@ -196,7 +222,7 @@ def declare(content: dict[str, Any], path: Path) -> PackDeclaration:
     try:
         return PackDeclaration.model_validate(content)
     except ValidationError as error:
-        raise DataError(f"{path}: {_sentence(error)}") from error
+        raise DataError(f"{path}: {mistake(error, PackDeclaration)}") from error
 
 
 def declared(kind: type[_Kind], place: str, **values: Any) -> _Kind:
@@ -204,7 +230,7 @@ def declared(kind: type[_Kind], place: str, **values: Any) -> _Kind:
     try:
         return kind(**values)
     except ValidationError as error:
-        raise DataError(f"{place}: {_sentence(error)}") from error
+        raise DataError(f"{place}: {mistake(error, kind)}") from error
 
 
 def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
@@ -240,6 +266,7 @@ _MUST_BE = {
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "greater_than": "must be greater than 0",
+    "greater_than_equal": "must not be negative",
     "bool_type": "must be true or false",
     "tuple_type": "must be a list, like [a, b]",
     "dict_type": "must hold keys and values",
@@ -247,35 +274,46 @@ _MUST_BE = {
 }
 
 
-def _sentence(error: ValidationError) -> str:
-    """The first mistake as one sentence, a misspelt key before the key it leaves missing."""
+def mistake(error: ValidationError, kind: type[Declaration]) -> str:
+    """The first mistake as one sentence, a misspelt key before the key it leaves missing.
+
+    kind: what was being validated.
+    """
     found = error.errors(include_url=False)
     first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
     *parents, key = first["loc"] or ("",)
-    kind, given = first["type"], first["input"]
+    fault, given = first["type"], first["input"]
     place = ".".join(str(part) for part in first["loc"] if part != "[key]")
     within = f"{'.'.join(map(str, parents))}: " if parents else ""
-    if kind == "extra_forbidden":
-        hint = suggestion(str(key), _fields_at(len(parents), parents))
+    if fault == "extra_forbidden":
+        hint = suggestion(str(key), _fields_at(kind, parents))
         return f"{within}unknown key {key!r}; {hint}"
-    if kind == "missing":
+    if fault == "missing":
         return f"{within}the key {key!r} is missing; add it."
-    if kind == "value_error":
+    if fault == "value_error":
         return f"{place}{': ' if place else ''}{first['ctx']['error']}."
-    if kind == "literal_error":
+    if fault == "literal_error":
         return f"{place}: {given!r} must be {first['ctx']['expected']}."
-    if kind == "too_short":
+    if fault == "too_short":
         return f"{place}: needs at least {first['ctx']['min_length']} entries."
-    return f"{place}: {given!r} {_MUST_BE.get(kind, first['msg'])}."
+    return f"{place}: {given!r} {_MUST_BE.get(fault, first['msg'])}."
 
 
-def _fields_at(depth: int, parents: list[Any]) -> Iterable[str]:
-    """The keys allowed below a place in pack.yaml."""
-    if depth == 0:
-        return PackDeclaration.model_fields
-    if parents[0] == "tasks":
-        return TaskDeclaration.model_fields
-    return (DatasetDeclaration if depth == 2 else Column).model_fields
+def _fields_at(kind: type[Declaration], parents: list[Any]) -> Iterable[str]:
+    """The keys allowed below a place, found by following the fields' types."""
+    for parent in parents:
+        field = kind.model_fields.get(str(parent))
+        if field is not None:  # else the parent is a name that the user chose
+            kind = _declared_within(field.annotation) or kind
+    return kind.model_fields
+
+
+def _declared_within(annotation: Any) -> type[Declaration] | None:
+    """The kind of declaration in a type such as `dict[str, Column]` or `Column | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Declaration):
+        return annotation
+    inside = (_declared_within(part) for part in get_args(annotation))
+    return next((found for found in inside if found is not None), None)
 
 
 def _one_line(error: Exception) -> str:

@@ -23,14 +23,17 @@ def assign_splits(
     fractions: Sequence[float] = FRACTIONS,
     groups: Sequence[object] | np.ndarray | None = None,
     stratify: Sequence[object] | np.ndarray | None = None,
+    identical: Sequence[object] | np.ndarray | None = None,
 ) -> np.ndarray:
     """The split of each of `count` images as text (N,), the same for equal input.
 
     fractions: of train, val and test; of train and val alone where the test images are given.
     groups: images with equal values (N,) stay together; fractions then hold as nearly as the
     sizes of the groups let them. stratify: classes (N,); each is divided by the same fractions.
+    identical: images with equal values (N,) look exactly the same and stay together too.
     Without groups the sizes of the splits, and of each class in them, differ from the fractions
-    by at most one image, unless one more must move so that no split is empty.
+    by at most one image, unless one more must move so that no split is empty; only the first of
+    identical images is counted.
 
     Raises DataError when a split would be empty, or the fractions are not positive numbers that
     sum to 1.
@@ -43,12 +46,48 @@ def assign_splits(
     rng = np.random.default_rng(seed)
     classes = _codes(count, stratify, "classes")
     share = np.array(fractions)
+    copies = np.arange(count) if identical is None else _codes(count, identical, "contents")
     if groups is None:
-        _require(count, "images", share)
-        codes = _split_images(classes, share, rng)
+        _, first, which = np.unique(copies, return_index=True, return_inverse=True)
+        order = np.argsort(first)  # the first of identical images, in the order of the images
+        _require(len(first), "different images" if len(first) < count else "images", share)
+        codes = np.empty(len(first), dtype=np.int64)
+        codes[order] = _split_images(classes[first[order]], share, rng)
+        codes = codes[which]
     else:
-        codes = _split_groups(_codes(count, groups, "groups"), classes, share, rng)
+        given = _codes(count, groups, "groups")
+        codes = _split_groups(_merged(given, copies, share), classes, share, rng)
     return np.array(SPLITS)[codes]
+
+
+def connected(*keys: Sequence[object] | np.ndarray) -> np.ndarray:
+    """Codes (N,), equal for entries that share a value of any key, directly or through others.
+
+    >>> connected(["a", "a", "b", "c"], [1, 2, 2, 3]).tolist()
+    [0, 0, 0, 1]
+    """
+    columns = [np.unique(np.asarray(key), return_inverse=True)[1] for key in keys]
+    codes = columns[0]
+    while True:
+        before = codes
+        for column in columns:
+            lowest = np.full(column.max(initial=-1) + 1, len(column))
+            np.minimum.at(lowest, column, codes)
+            codes = lowest[column]
+        if np.array_equal(codes, before):
+            return np.unique(codes, return_inverse=True)[1]
+
+
+def _merged(groups: np.ndarray, copies: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Groups that share an identical image become one, because no split may divide either."""
+    merged = connected(groups, copies)
+    left, before = merged.max(initial=-1) + 1, groups.max(initial=-1) + 1
+    if left < len(share) <= before:
+        raise DataError(
+            f"Identical images tie {before} groups together into {left}, too few for the splits "
+            f"{', '.join(SPLITS[: len(share)])}; leave the copies out with --drop-copies."
+        )
+    return merged
 
 
 def _codes(count: int, values: Sequence[object] | np.ndarray | None, kind: str) -> np.ndarray:

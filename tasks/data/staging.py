@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from vtbench.tasks.data.digest import SIDECAR_SUFFIX
-from vtbench.tasks.data.schema import DECLARATION_FILE, LABELS_FILE
+from vtbench.tasks.data.schema import DECLARATION_FILE, LABELS_FILE, SKIPPED_FILE
 from vtbench.tasks.errors import DataError
 
 _ADVICE = {
@@ -42,7 +42,7 @@ def staged(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
     Raises DataError when `path` is taken or cannot be written; what is there then stays.
     """
-    _check_place(path, overwrite=overwrite)
+    check_place(path, overwrite=overwrite)
     folder = path.with_name(f".{path.name}.partial-{uuid.uuid4().hex[:8]}")
     with writing(path):
         folder.mkdir(parents=True)
@@ -50,7 +50,7 @@ def staged(path: Path, *, overwrite: bool) -> Iterator[Path]:
         yield folder
         with writing(path):
             _sync_folders(folder)
-            _check_place(path, overwrite=overwrite)  # another process may have been faster
+            check_place(path, overwrite=overwrite)  # another process may have been faster
             _move_into_place(folder, path)
             _sync(path.parent)
     except BaseException as error:
@@ -99,7 +99,8 @@ class HashedFile:
                 os.fsync(self._file.fileno())
 
 
-def _check_place(path: Path, *, overwrite: bool) -> None:
+def check_place(path: Path, *, overwrite: bool) -> None:
+    """Raise DataError when a pack may not be put at `path`; nothing is written."""
     with writing(path):
         if not path.exists():
             return
@@ -128,7 +129,8 @@ def _foreign(file: Path, pack: Path) -> bool:
         return False
     name, depth = file.name, len(file.relative_to(pack).parts)
     ours = name == LABELS_FILE or name.endswith((".npy", f".npy{SIDECAR_SUFFIX}"))
-    return not (depth == 1 and name == DECLARATION_FILE) and not (depth == 2 and ours)
+    top = name in (DECLARATION_FILE, SKIPPED_FILE)
+    return not (depth == 1 and top) and not (depth == 2 and ours)
 
 
 def _move_into_place(folder: Path, path: Path) -> None:

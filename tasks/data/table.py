@@ -9,14 +9,18 @@ import csv
 import hashlib
 import io
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from vtbench.tasks.data.problems import Problem, shown
 from vtbench.tasks.data.schema import suggestion
 from vtbench.tasks.errors import DataError
+
+#: What is wrong with a cell, and what to do about it.
+Fault = tuple[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,60 +40,84 @@ class Table:
         """The file and row of an entry, for messages."""
         return f"{self.path}, row {self.lines[index]}"
 
-    def texts(self, column: str) -> list[str]:
-        """The cells of a column; raises DataError when the column is missing or a cell empty."""
+    def without(self, left_out: Collection[int]) -> Table:
+        """The table without the entries at these positions."""
+        kept = [index for index in range(len(self.rows)) if index not in left_out]
+        return replace(
+            self,
+            rows=[self.rows[index] for index in kept],
+            lines=[self.lines[index] for index in kept],
+        )
+
+    def cells(self, column: str) -> list[str]:
+        """The cells of a column as they are; raises DataError when the column is missing."""
         if column not in self.header:
             hint = suggestion(column, self.header)
             raise DataError(f"{self.path}: the column {column!r} is missing; {hint}")
         position = self.header.index(column)
-        cells = [row[position] for row in self.rows]
-        for index, cell in enumerate(cells):
-            if not cell.strip():
-                raise DataError(f"{self.where(index)}, column {column!r}: is empty; fill it in.")
-        return cells
+        return [row[position] for row in self.rows]
+
+    def texts(self, column: str) -> list[str]:
+        """The cells of a column; raises DataError when the column is missing or a cell empty."""
+        return self._checked(column, empty)
 
     def numbers(self, column: str) -> np.ndarray:
         """The cells of a column as finite float64 (N,)."""
-        values = [
-            self._number(cell, index, column) for index, cell in enumerate(self.texts(column))
-        ]
+        values = [float(cell) for cell in self._checked(column, no_number)]
         return np.array(values, dtype=np.float64)
 
     def codes(self, column: str, classes: Sequence[str], *, kind: str = "class") -> np.ndarray:
         """The cells of a column as int64 positions (N,) in `classes`."""
         code = {name: position for position, name in enumerate(classes)}
-        cells = self.texts(column)
-        for index, cell in enumerate(cells):
-            if cell not in code:
-                raise DataError(
-                    f"{self.where(index)}, column {column!r}: unknown {kind} {cell!r}; "
-                    f"{suggestion(cell, classes)}"
-                )
+        cells = self._checked(column, lambda cell: empty(cell) or none_of(cell, classes, kind))
         return np.array([code[cell] for cell in cells], dtype=np.int64)
 
-    def _number(self, cell: str, index: int, column: str) -> float:
-        try:
-            value = float(cell) if "_" not in cell else math.nan
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise DataError(
-                f"{self.where(index)}, column {column!r}: {cell!r} is not a finite number; "
-                "write one, or remove the row and its image."
-            )
-        return value
+    def _checked(self, column: str, fault_of: Callable[[str], Fault | None]) -> list[str]:
+        cells = self.cells(column)
+        for index, cell in enumerate(cells):
+            fault = fault_of(cell)
+            if fault is not None:
+                reason, fix = fault
+                end = "" if fix.endswith("?") else "."
+                raise DataError(f"{self.where(index)}, column {column!r}: {reason}; {fix}{end}")
+        return cells
 
 
-def read_table(path: Path) -> Table:
+def empty(cell: str) -> Fault | None:
+    """The fault of a cell without text."""
+    return None if cell.strip() else ("is empty", "fill it in")
+
+
+def no_number(cell: str) -> Fault | None:
+    """The fault of a cell that is no finite number."""
+    if not cell.strip():
+        return empty(cell)
+    try:
+        value = float(cell) if "_" not in cell else math.nan
+    except ValueError:
+        value = math.nan
+    if math.isfinite(value):
+        return None
+    return f"{cell!r} is not a finite number", "write one, or remove the row and its image"
+
+
+def none_of(cell: str, known: Collection[str], kind: str) -> Fault | None:
+    """The fault of a cell that is none of the known words."""
+    return None if cell in known else (f"unknown {kind} {cell!r}", suggestion(cell, known))
+
+
+def read_table(path: Path, *, problems: list[Problem] | None = None) -> Table:
     """Read a UTF-8, comma-separated file with a header.
 
-    Raises DataError for a missing or unreadable file, a repeated or empty header cell, and a row
-    whose number of cells is not that of the header. Blank lines are passed over.
+    Blank lines are passed over, also those of nothing but commas that spreadsheets leave behind.
+    problems: takes the rows whose number of cells is not that of the header; such rows are left
+    out of the table. Without it they raise DataError, as do a missing or unreadable file and a
+    repeated or empty header cell.
     """
     try:
         raw = path.read_bytes()
         reader = csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""), strict=True)
-        numbered = [(row, reader.line_num) for row in reader if row]
+        numbered = [(row, reader.line_num) for row in reader if any(row)]
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}); check that it is there."
@@ -102,18 +130,27 @@ def read_table(path: Path) -> Table:
         raise DataError(f"{path}: is empty; it needs a header and one row per image.")
     (header, _), *body = numbered
     _check_header(header, path)
-    for row, line in body:
-        if len(row) != len(header):
-            raise DataError(
-                f"{path}, row {line}: has {len(row)} columns, but the header has {len(header)}; "
-                "add what is missing, or quote cells that hold a comma."
-            )
+    ragged = [_ragged(path, line, row, header) for row, line in body if len(row) != len(header)]
+    if ragged and problems is None:
+        raise DataError(f"{ragged[0].sentence}; {ragged[0].fix}.")
+    body = [(row, line) for row, line in body if len(row) == len(header)]
+    if problems is not None:
+        problems += ragged
     return Table(
         path=path,
         header=tuple(header),
         rows=[row for row, _ in body],
         lines=[line for _, line in body],
         digest=hashlib.sha256(raw).hexdigest(),
+    )
+
+
+def _ragged(path: Path, line: int, row: list[str], header: list[str]) -> Problem:
+    return Problem(
+        file=shown(path),
+        row=line,
+        reason=f"has {len(row)} columns, but the header has {len(header)}",
+        fix="add what is missing, or quote cells that hold a comma",
     )
 
 

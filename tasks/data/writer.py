@@ -17,10 +17,12 @@ import yaml
 
 from vtbench.tasks.data.labels import read_labels
 from vtbench.tasks.data.pack import Pack
+from vtbench.tasks.data.problems import Problem, as_csv
 from vtbench.tasks.data.schema import (
     DECLARATION_FILE,
     FORMAT,
     LABELS_FILE,
+    SKIPPED_FILE,
     Column,
     DatasetDeclaration,
     PackDeclaration,
@@ -44,6 +46,7 @@ class DatasetContent:
     group, groups: name and values of the column that says which recording an image is from;
     `groups` is left out when `group` is also a label column.
     pretrain: whether the train and val images join the pre-training pool.
+    left_out, copies, copies_across_splits: as in `DatasetDeclaration`.
     """
 
     name: str
@@ -56,6 +59,9 @@ class DatasetContent:
     group: str | None = None
     groups: Sequence[str] | None = None
     pretrain: bool = True
+    left_out: int = 0
+    copies: int = 0
+    copies_across_splits: int = 0
 
 
 def write_pack(
@@ -70,11 +76,13 @@ def write_pack(
     licence: str = "",
     citation: str = "",
     overwrite: bool = False,
+    skipped: Sequence[Problem] = (),
 ) -> Pack:
     """Write a pack beside `path`, rename it into place, and open it.
 
     Declaration and labels are checked before the first image is asked for; images are written
-    as they arrive. Until the rename, `path` is what it was before.
+    as they arrive. Until the rename, `path` is what it was before. skipped: what was left out,
+    for `skipped.csv`, which is written where there is any.
 
     Raises DataError when the content does not fit its declaration, when `path` cannot be
     written or is taken by something else, or when it is a pack and `overwrite` is False.
@@ -91,6 +99,9 @@ def write_pack(
         for content in datasets:
             for sensor in declaration.sensors:
                 digests[content.name][sensor] = _write_images(folder, content, sensor)
+        if skipped:
+            with HashedFile(folder / SKIPPED_FILE) as file:
+                file.write(as_csv(skipped))
         _write_declaration(folder, declaration, digests)
     return Pack.open(path)
 
@@ -119,7 +130,13 @@ def _dataset_declaration(content: DatasetContent) -> dict[str, Any]:
         name: info.model_dump(exclude_defaults=True) for name, info in content.columns.items()
     }
     group = {} if content.group is None else {"group": content.group}
-    return {"count": content.count, "columns": columns, **group, "pretrain": content.pretrain}
+    noted = {
+        name: getattr(content, name)
+        for name in ("left_out", "copies", "copies_across_splits")
+        if getattr(content, name)
+    }
+    facts = {"count": content.count, "columns": columns}
+    return {**facts, **group, "pretrain": content.pretrain, **noted}
 
 
 def _write_declaration(

@@ -50,7 +50,7 @@ def refused(done, *words: str) -> str:
         (["list", "sensors"], ["methods"]),
         (["ruin"], ["ruin"]),
         (["data", "import", "csv", "none.csv", "--out", "p", "--target", "x"], ["NAME=COLUMN"]),
-        (["data", "show", "nowhere"], ["pack.yaml"]),
+        (["data", "describe", "nowhere"], ["pack.yaml"]),
         (["data", "import", "folder", ".", "--out", "p", "--group-column", "g"], ["csv only"]),
         (["run", "--device", "tpu"], ["--device 'tpu'"]),
     ],

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vtbench.tasks.data.images import ImageFile, image_chunks, read_image, survey
+from vtbench.tasks.data.images import Facts, ImageFile, ImageFiles, read_image, require_one_size
+from vtbench.tasks.data.problems import Problem
 from vtbench.tasks.data.resize import resized
 from vtbench.tasks.errors import DataError
 
@@ -21,6 +22,14 @@ def _saved(path: Path, image: Image.Image, **options: object) -> ImageFile:
     return ImageFile(path)
 
 
+def _facts(file: ImageFile) -> Facts:
+    (facts,) = ImageFiles([file]).look()
+
+    assert isinstance(facts, Facts)
+
+    return facts
+
+
 def test_grey_stays_one_channel_and_colour_three(tmp_path: Path) -> None:
     grey = _saved(tmp_path / "grey.png", Image.fromarray(GREY))
     colour = _saved(tmp_path / "colour.png", Image.fromarray(RGB))
@@ -28,8 +37,8 @@ def test_grey_stays_one_channel_and_colour_three(tmp_path: Path) -> None:
     assert np.array_equal(read_image(grey, grey=True), GREY[:, :, None])
     assert np.array_equal(read_image(grey, grey=False), np.repeat(GREY[:, :, None], 3, axis=2))
     assert np.array_equal(read_image(colour, grey=False), RGB)
-    assert survey([grey], size=None, skip_bad=False).grey
-    assert not survey([grey, colour], size=None, skip_bad=False).grey
+    assert _facts(grey).grey
+    assert not _facts(colour).grey
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
@@ -38,7 +47,7 @@ def test_16_bits_are_scaled_not_clipped(tmp_path: Path, suffix: str) -> None:
     file = _saved(tmp_path / f"wide.{suffix}", Image.fromarray(wide))
 
     assert read_image(file, grey=True)[0, :, 0].tolist() == [0, 1, 128, 255]
-    assert survey([file], size=None, skip_bad=True).grey
+    assert _facts(file).grey
 
 
 def test_a_palette_is_looked_up(tmp_path: Path) -> None:
@@ -62,7 +71,8 @@ def test_alpha_is_composited_on_black(tmp_path: Path) -> None:
 
     assert read_image(colour, grey=False).tolist() == [[[200, 100, 50], [0, 0, 0]]]
     assert read_image(grey, grey=True)[0, :, 0].tolist() == [200, 0]
-    assert survey([grey], size=None, skip_bad=False).grey
+    assert _facts(grey).grey
+    assert not _facts(colour).grey
 
 
 def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
@@ -72,7 +82,7 @@ def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
     upright = _saved(tmp_path / "upright.png", Image.fromarray(np.rot90(GREY, -1)))
 
     assert np.array_equal(read_image(turned, grey=True)[:, :, 0], np.rot90(GREY, -1))
-    assert survey([turned, upright], size=None, skip_bad=False).kept == [0, 1]
+    assert _facts(turned) == _facts(upright) == Facts((3, 2), True, _facts(upright).content)
 
 
 def test_floating_point_pixels_are_refused(tmp_path: Path) -> None:
@@ -89,68 +99,90 @@ def test_integers_beyond_16_bits_are_refused(tmp_path: Path) -> None:
         read_image(file, grey=True)
 
 
+def test_a_file_of_several_pictures_is_refused(tmp_path: Path) -> None:
+    frames = [Image.new("L", (4, 4), value) for value in (0, 100, 200)]
+    file = _saved(tmp_path / "many.tif", frames[0], save_all=True, append_images=frames[1:])
+
+    with pytest.raises(DataError, match=r"many\.tif cannot be read as an image \(it holds 3 pict"):
+        read_image(file, grey=True)
+
+
 def _bad(tmp_path: Path) -> list[ImageFile]:
-    good = tmp_path / "good.png"
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
-    Image.fromarray(noise).save(good)
-    (tmp_path / "cut.png").write_bytes(good.read_bytes()[:2000])
+    for name in ("good.png", "good.jpg"):
+        Image.fromarray(noise).save(tmp_path / name)
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:2000])
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "good.jpg").read_bytes()[:-500])
     (tmp_path / "text.png").write_text("not an image")
-    names = ("good.png", "cut.png", "text.png", "gone.png")
-    return [ImageFile(tmp_path / name, f"labels.csv, row {row}") for row, name in enumerate(names)]
+    names = ("good.png", "cut.png", "text.png", "gone.png", "cut.jpg")
+    return [ImageFile(tmp_path / name, "labels.csv", row) for row, name in enumerate(names)]
 
 
 @pytest.mark.parametrize(
     ("index", "message"),
     [
         (1, r"^labels\.csv, row 1: \S*cut\.png cannot be read as an image.*; repair or remove it"),
-        (2, r"^labels\.csv, row 2: \S*text\.png is not an image file; .*--skip-bad"),
+        (2, r"^labels\.csv, row 2: \S*text\.png is not an image file; "),
         (3, r"^labels\.csv, row 3: \S*gone\.png is missing; repair"),
+        (4, r"^labels\.csv, row 4: \S*cut\.jpg cannot be read as an image \(.*truncated.*; repair"),
     ],
 )
 def test_a_bad_image_is_named_with_its_row(tmp_path: Path, index: int, message: str) -> None:
+    bad = _bad(tmp_path)[index]
     with pytest.raises(DataError, match=message):
-        read_image(_bad(tmp_path)[index], grey=True)
+        read_image(bad, grey=True)
     with pytest.raises(DataError, match=message):
-        list(image_chunks([_bad(tmp_path)[index]], grey=True))
+        list(ImageFiles([bad]).chunks([0], grey=True))
 
 
-def test_bad_images_can_be_left_out(tmp_path: Path) -> None:
-    found = survey(_bad(tmp_path), size=None, skip_bad=True)
+def test_looking_finds_all_that_is_bad_and_goes_on(tmp_path: Path) -> None:
+    found = list(ImageFiles(_bad(tmp_path)).look())
 
-    assert found.kept == [0]
-    assert [(Path(file).name, reason.split(" (")[0]) for file, reason in found.skipped] == [
-        ("cut.png", "cannot be read as an image"),
-        ("text.png", "is not an image file"),
-        ("gone.png", "is missing"),
+    assert isinstance(found[0], Facts)
+    assert [
+        (Path(each.file).name, each.manifest, each.row, each.reason.split(" (")[0])
+        for each in found
+        if isinstance(each, Problem)
+    ] == [
+        ("cut.png", "labels.csv", 1, "cannot be read as an image"),
+        ("text.png", "labels.csv", 2, "is not an image file"),
+        ("gone.png", "labels.csv", 3, "is missing"),
+        ("cut.jpg", "labels.csv", 4, "cannot be read as an image"),
     ]
 
 
-def test_no_usable_image_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no usable image"):
-        survey(_bad(tmp_path)[1:], size=None, skip_bad=True)
+def test_the_content_of_equal_pixels_is_equal_whatever_the_file(tmp_path: Path) -> None:
+    png = _saved(tmp_path / "a.png", Image.fromarray(GREY))
+    bmp = _saved(tmp_path / "b.bmp", Image.fromarray(GREY).convert("RGB"))
+    wide = _saved(tmp_path / "c.png", Image.fromarray(GREY.reshape(2, 3)))
+    other = _saved(tmp_path / "d.png", Image.fromarray(GREY ^ 1))
+
+    assert _facts(png).content == _facts(bmp).content
+    assert len({_facts(file).content for file in (png, wide, other)}) == 3
 
 
 def test_different_sizes_name_two_files(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a is 2 x 3, c is 2 x 2; resize all .* with --size 2"):
+        require_one_size([("a", (2, 3)), ("b", (2, 3)), ("c", (2, 2))])
+    require_one_size([("a", (2, 3)), ("b", (2, 3))])
     files = [
         _saved(tmp_path / "a.png", Image.fromarray(GREY)),
         _saved(tmp_path / "b.png", Image.fromarray(GREY[:2])),
     ]
+    chunks = list(ImageFiles(files).chunks([0, 1], grey=True, size=5))
 
-    with pytest.raises(DataError, match=r"a\.png is 2 x 3, \S*b\.png is 2 x 2; give a `size`"):
-        survey(files, size=None, skip_bad=False)
-    assert np.concatenate(list(image_chunks(files, grey=True, size=5))).shape == (2, 5, 5, 1)
+    assert np.concatenate(chunks).shape == (2, 5, 5, 1)
 
 
-def test_chunks_keep_the_order_and_report_progress(tmp_path: Path) -> None:
+def test_chunks_keep_the_order_of_what_is_kept(tmp_path: Path) -> None:
     files = [
-        _saved(tmp_path / f"{value}.png", Image.new("L", (2, 2), value)) for value in range(100)
+        _saved(tmp_path / f"{value}.png", Image.new("L", (2, 2), value)) for value in range(150)
     ]
-    seen: list[tuple[int, int]] = []
-    chunks = list(image_chunks(files, grey=True, progress=lambda *step: seen.append(step)))
+    kept = [index for index in range(150) if index % 7]
+    chunks = list(ImageFiles(files).chunks(kept, grey=True))
 
     assert len(chunks) > 1
-    assert np.concatenate(chunks)[:, 0, 0, 0].tolist() == list(range(100))
-    assert seen[-1] == (100, 100)
+    assert np.concatenate(chunks)[:, 0, 0, 0].tolist() == kept
 
 
 def test_resizing_is_antialiased_and_gives_rgb() -> None:

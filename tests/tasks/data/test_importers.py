@@ -91,7 +91,7 @@ def test_importing_twice_gives_the_same_pack(folders: Path, tmp_path: Path) -> N
 
 
 def test_options_reach_the_pack(folders: Path, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, int, int]] = []
     report = import_folder(
         folders,
         tmp_path / "out",
@@ -111,16 +111,17 @@ def test_options_reach_the_pack(folders: Path, tmp_path: Path) -> None:
     assert not pack.datasets["classes"].pretrain
     assert (pack.declaration.licence, pack.declaration.citation) == ("CC0", "me")
     assert pack.tasks["classes"].title == "Classes"
-    assert seen == [(30, 30)]
+    assert [step for step in seen if step[0] == "look"] == [("look", n, 30) for n in range(1, 31)]
+    assert seen[-1] == ("write", 30, 30)
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda src: (src / "cube" / "notes.txt").write_text("x"), r"notes\.txt is not an image"),
-        (lambda src: (src / "cube" / "more").mkdir(), "more: is a folder; put the images directly"),
-        (lambda src: (src / "empty").mkdir(), "empty: has no images; add some, or remove"),
-        (lambda src: Image.new("L", (4, 5)).save(src / "cube" / "x.png"), "give a `size`"),
+        (lambda src: (src / "cube" / "more").mkdir(), "more is a folder; put the images directly"),
+        (lambda src: (src / "empty").mkdir(), "empty has no images; add some, or remove"),
+        (lambda src: Image.new("L", (4, 5)).save(src / "cube" / "x.png"), "with --size 4"),
     ],
 )
 def test_what_is_wrong_with_a_folder_is_named(
@@ -151,7 +152,13 @@ def test_bad_images_are_left_out_and_reported(folders: Path, tmp_path: Path) -> 
     report = import_folder(folders, tmp_path / "out", skip_bad=True)
 
     assert report.images == 30
-    assert report.skipped == ((str(folders / "cube" / "bad.png"), "is not an image file"),)
+    (problem,) = report.skipped
+    assert (problem.file, problem.row) == (str(folders / "cube" / "bad.png"), None)
+    assert (problem.dataset, problem.reason) == ("classes", "is not an image file")
+    assert report.pack.datasets["classes"].left_out == 1
+    assert (report.pack.path / "skipped.csv").read_text() == (
+        f"dataset,file,row,reason\nclasses,{problem.file},,is not an image file\n"
+    )
 
 
 def test_a_manifest_becomes_a_regression_task(tmp_path: Path) -> None:
@@ -230,7 +237,7 @@ def test_images_may_lie_elsewhere_and_rows_keep_their_labels(tmp_path: Path) -> 
         ({"image": ["/x.png"] * 24}, {}, "row 2, column 'image': '/x.png' leads out of the"),
         ({"image": ["a\\..\\..\\x"] * 24}, {}, "row 2, column 'image': .* leads out of the"),
         ({"image": ["C:\\x.png"] * 24}, {}, "row 2, column 'image': .* leads out of the"),
-        ({"image": ["frames/1.png", "./frames/1.png"] * 12}, {}, "row 3.* is on row 2 already"),
+        ({"image": ["frames/1.png", "./frames/1.png"] * 12}, {}, "row 2: names the same image as row 3, but not the same labels"),
         ({"image": ["frames/gone.png"] + [f"frames/{i}.png" for i in range(1, 24)]}, {},
          r"labels\.csv, row 2: \S*frames/gone\.png is missing"),
         ({"fz": ["?"] * 24}, {}, r"labels\.csv, row 2, column 'fz': '\?' is not a finite number"),
@@ -247,7 +254,7 @@ def test_images_may_lie_elsewhere_and_rows_keep_their_labels(tmp_path: Path) -> 
         ({}, {"targets": {"recording": "fz"}, "group_column": "take"}, "'recording' keeps the"),
         ({}, {"group_column": "tak"}, "column 'tak' is missing; did you mean 'take'"),
         ({"part": ["train", "dev"] * 12}, {"split_column": "part"},
-         r"labels\.csv, row 3, column 'part': unknown split 'dev'; there is: train, val, test"),
+         r"labels\.csv, row 3, column 'part': unknown split 'dev'; write train, val or test, or leave"),
         ({"take": [0] * 24}, {"split_column": "part", "group_column": "take"},
          r"labels\.csv, row 14: the take '0' is in 'val', but in 'train' on row 2"),
         ({"take": [0, 1] * 12}, {"group_column": "take"}, "2 groups cannot fill the splits"),

@@ -31,6 +31,8 @@ from vtbench.tasks.errors import DataError
         ("[tactip]", "tactip", "sensors: 'tactip' must be a list"),
         ("count: 20", "count: many", r"datasets\.edge\.count: 'many' must be a whole number"),
         ("count: 20", "count: 0", r"datasets\.edge\.count: 0 must be greater than 0"),
+        ("pretrain: true", "left_out: -1", r"datasets\.edge\.left_out: -1 must not be negative"),
+        ("pretrain: true", "copies: 1.5", r"datasets\.edge\.copies: 1\.5 must be a whole number"),
         ("pretrain: true", "pretrain: 1", r"datasets\.edge\.pretrain: 1 must be true or false"),
         ("pretrain:", "pretrian:", r"datasets\.edge: unknown key 'pretrian'.*'pretrain'"),
         ("{unit: mm}", "{units: mm}", r"edge\.columns\.x: unknown key 'units'.*'unit'"),

@@ -12,6 +12,7 @@ import pytest
 
 from vtbench.tasks.data import staging
 from vtbench.tasks.data.pack import Pack
+from vtbench.tasks.data.problems import Problem
 from vtbench.tasks.data.schema import Column, TaskDeclaration
 from vtbench.tasks.data.writer import DatasetContent
 from vtbench.tasks.errors import DataError
@@ -126,6 +127,22 @@ def test_overwriting_never_deletes_foreign_files(pack: Pack, write: Write) -> No
     (pack.path / "edge" / "thesis.tex").write_text("years of work")
 
     with pytest.raises(DataError, match=r"would delete edge/thesis\.tex.*move it away first"):
+        write(overwrite=True)
+
+
+def test_what_was_left_out_is_listed_and_is_part_of_the_pack(write: Write) -> None:
+    problem = Problem(file="é, 1.png", row=3, manifest="m.csv", reason="is missing", dataset="edge")
+    pack = write(skipped=[problem])
+    listed = (pack.path / "skipped.csv").read_text(encoding="utf-8")
+
+    assert listed == 'dataset,file,row,reason\nedge,"é, 1.png",3,is missing\n'
+    assert not (write(overwrite=True).path / "skipped.csv").exists()
+
+
+def test_a_list_of_that_name_deeper_down_is_foreign(pack: Pack, write: Write) -> None:
+    (pack.path / "edge" / "skipped.csv").write_text("mine")
+
+    with pytest.raises(DataError, match=r"would delete edge/skipped\.csv"):
         write(overwrite=True)
 
 

@@ -1,0 +1,262 @@
+"""`bench data verify`, `describe` and `render`: looking at packs and at simulated sensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vtbench.benchmark.console import console, duration_text
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from vtbench.tasks.data.findings import Finding
+    from vtbench.tasks.data.pack import Pack
+    from vtbench.tasks.data.verify import Verification
+    from vtbench.tasks.simulator.scenes import SceneSet
+
+PackName = Annotated[
+    str, typer.Argument(help="folder of a pack, or name of a simulated one that has been made")
+]
+ProfileName = Annotated[
+    str, typer.Option("--profile", "-p", help="of a simulated pack: as in bench data make")
+]
+Overrides = Annotated[
+    list[str], typer.Option("--set", help="of a simulated pack: KEY=VALUE as in bench data make")
+]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Put the commands of this file into the group `bench data`."""
+    for command in (verify, describe, render):
+        app.command()(command)
+
+
+def verify(
+    pack: PackName,
+    strict: Annotated[bool, typer.Option("--strict", help="warnings count as errors")] = False,
+    profile: ProfileName = "quick",
+    overrides: Overrides = [],
+) -> None:
+    """Look for damage, duplicates, leaks between splits and odd labels. Exit code 1 on errors."""
+    from vtbench.benchmark import registry
+    from vtbench.benchmark.environment import clock
+    from vtbench.tasks.data.verify import summary
+    from vtbench.tasks.data.verify import verify as verified
+
+    folder = _folder(pack, profile, overrides)
+    began = clock()
+    result = verified(folder, known_tasks=registry.tasks(), progress=_progress())
+    for finding in result.findings:
+        _say_finding(finding)
+    _say(f"{summary(result)} ({duration_text(clock() - began)})")
+    failed = bool(result.errors or (strict and result.warnings))
+    _say(_next_step(pack, result, failed=failed))
+    if failed:
+        raise typer.Exit(1)
+
+
+def describe(
+    pack: PackName,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="only this one")] = None,
+    sensor: Annotated[str | None, typer.Option("--sensor", help="only this one")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="folder of the pictures, or FILE.png of a single one"),
+    ] = None,
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="only the text")] = False,
+    profile: ProfileName = "quick",
+    overrides: Overrides = [],
+) -> None:
+    """What a pack holds: counts, sizes, labels with histograms; and a contact sheet as PNG."""
+    from vtbench.tasks.data.describe import describe as described
+    from vtbench.tasks.data.pack import Pack
+
+    opened = Pack.open(_folder(pack, profile, overrides))
+    lines = described(opened, dataset=dataset, sensor=sensor)
+    names = list(opened.datasets) if dataset is None else [dataset]
+    sensors = list(opened.sensors) if sensor is None else [sensor]
+    sheets = {} if no_picture else _sheet_files(opened, names, sensors, out)
+    for line in lines:
+        _say(line)
+    _say("")
+    for file, (name, seen_by) in sheets.items():
+        from vtbench.tasks.data.sheet import dataset_sheet
+
+        _save(dataset_sheet(opened.dataset(name, seen_by), title=opened.title), file)
+    _say(f"Next: bench data verify {pack}, then bench run --data {pack} --methods all --tasks all")
+
+
+def render(
+    sensor: Annotated[str, typer.Argument(help="a simulated sensor, or `all`")],
+    task: Annotated[
+        str | None, typer.Argument(help="a simulated set; by default all sets of the sensor")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="FILE.png, or a folder")] = None,
+    size: Annotated[int, typer.Option(help="pixels per side, even, 32 to 256")] = 224,
+    count: Annotated[int, typer.Option(min=1, max=400, help="images of a set")] = 16,
+    seed: Annotated[int, typer.Option(help="another one renders other presses")] = 0,
+    zoom: Annotated[float, typer.Option(min=1, max=2, help="2 shows a dome's centre only")] = 1.0,
+    variety: Annotated[
+        float, typer.Option(min=0, max=1, help="of light and colour; 0 is one laboratory")
+    ] = 1.0,
+) -> None:
+    """A picture of a simulated sensor, with the labels under each image."""
+    from vtbench.benchmark.errors import UsageError
+    from vtbench.tasks.simulator import gallery
+    from vtbench.tasks.simulator.scenes import World
+    from vtbench.tasks.simulator.sensors import SENSORS
+    from vtbench.tasks.simulator.sets import SETS
+
+    if sensor == "all" and task is not None:
+        raise UsageError("`bench data render all` takes no set; name a sensor to render one.")
+    _require(sensor, {**SENSORS, "all": None}, "simulated sensor")
+    look: dict[str, Any] = {"size": size, "seed": seed, "world": World(zoom=zoom, variety=variety)}
+    if sensor == "all":
+        rows = [(each, _own_sets(name)) for name, each in SENSORS.items()]
+        picture = gallery.overview(rows, **look)
+    elif task is None:
+        picture = gallery.sensor_sheet(SENSORS[sensor], _own_sets(sensor), **look)
+    else:
+        _require(task, SETS, "simulated set")
+        picture = gallery.set_sheet(SENSORS[sensor], SETS[task], count=count, **look)
+    words = ("sensors",) if sensor == "all" else (sensor, task)
+    default = "-".join(word for word in (*words, "simulated") if word) + ".png"
+    _save(picture, _file(out, default))
+    made = "NAME" if sensor == "all" else _data_of(sensor)
+    _say(f"Next: bench data make {made} for a whole pack; bench list datasets has all names")
+
+
+def say_brief(folder: Path) -> None:
+    """The few lines that follow an import or a rendering."""
+    from vtbench.tasks.data.describe import brief
+    from vtbench.tasks.data.pack import Pack
+
+    for line in brief(Pack.open(folder)):
+        _say(line)
+
+
+def _folder(pack: str, profile: str, overrides: list[str]) -> Path:
+    """The folder of a pack; UsageError for a simulated one that has not been made."""
+    from vtbench.benchmark import registry
+    from vtbench.benchmark.errors import UsageError
+
+    known = registry.datasets()
+    if pack not in known or (Path(pack) / "pack.yaml").exists():
+        return Path(pack)
+    from vtbench.benchmark.packs import locate
+    from vtbench.benchmark.settings import load_profile
+
+    source = locate(pack, load_profile(profile, overrides).settings, known)
+    if not source.ready:
+        chosen = "".join(f" --set {text}" for text in overrides)
+        raise UsageError(
+            f"{pack} has not been made with these settings; run "
+            f"`bench data make {pack} --profile {profile}{chosen}` first."
+        )
+    return source.folder
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _say_finding(finding: Finding) -> None:
+    style = "red" if finding.level == "error" else "yellow"
+    console.print(
+        f"{finding.level:8}{finding.sentence}",
+        style=style,
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _next_step(pack: str, result: Verification, *, failed: bool) -> str:
+    if failed:
+        return f"Next: mend what is named above, then bench data verify {pack}"
+    looked = ", after a look at the warnings" if result.warnings else ""
+    return f"Next: bench data describe {pack}, then bench run --data {pack}{looked}"
+
+
+def _progress() -> Callable[[int, int], None]:
+    """A progress callback that draws on a terminal and is silent elsewhere."""
+    from vtbench.benchmark.environment import clock
+
+    last = [0.0]
+
+    def show_progress(done: int, total: int) -> None:
+        if console.is_terminal and (clock() - last[0] > 0.1 or done == total):
+            last[0] = clock()
+            console.print(f"look at images {done:,}/{total:,}  ", end="\r", highlight=False)
+
+    return show_progress
+
+
+def _sheet_files(
+    pack: Pack, datasets: list[str], sensors: list[str], out: Path | None
+) -> dict[Path, tuple[str, str]]:
+    """The file of each contact sheet: dataset and sensor are in its name where there are several.
+
+    Raises UsageError when a single file is given for several sheets.
+    """
+    from vtbench.benchmark.errors import UsageError
+
+    pairs = [(dataset, sensor) for dataset in datasets for sensor in sensors]
+    if out is not None and out.suffix == ".png" and len(pairs) > 1:
+        raise UsageError(
+            f"--out {out} is one picture, but there would be {len(pairs)}; choose a --dataset and "
+            "--sensor, or give a folder."
+        )
+    files = {}
+    for dataset, sensor in pairs:
+        words = [pack.name]
+        words += [dataset] if len(pack.datasets) > 1 else []
+        words += [sensor] if len(pack.sensors) > 1 else []
+        files[_file(out, "-".join([*words, pack.source]) + ".png")] = (dataset, sensor)
+    return files
+
+
+def _file(out: Path | None, default: str) -> Path:
+    if out is None:
+        return Path(default)
+    return out if out.suffix == ".png" else out / default
+
+
+def _save(picture: Image, file: Path) -> None:
+    from vtbench.benchmark.errors import UsageError
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(file)
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be written ({error.strerror or error}); choose another --out."
+        ) from error
+    _say(f"Picture: {file} ({picture.width} x {picture.height} pixels)")
+
+
+def _require(name: str, known: dict, kind: str) -> None:
+    from vtbench.benchmark.errors import UnknownName
+
+    if name not in known:
+        raise UnknownName(kind, name, known)
+
+
+def _own_sets(sensor: str) -> list[SceneSet]:
+    """The sets that the data set of a sensor is made of."""
+    from vtbench.benchmark import registry
+    from vtbench.tasks.simulator.sets import SETS
+
+    return [SETS[task] for task in registry.datasets().declarations(_data_of(sensor))["tasks"]]
+
+
+def _data_of(sensor: str) -> str:
+    """The simulated data set of a sensor."""
+    from vtbench.benchmark import registry
+
+    known = registry.datasets()
+    return next(name for name in known if known.declarations(name).get("sensors") == (sensor,))

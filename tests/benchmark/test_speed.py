@@ -1,0 +1,36 @@
+"""The speed script does what it says; how fast things are is no test."""
+
+from __future__ import annotations
+
+import pytest
+
+from vtbench.benchmark import speed
+
+
+def test_rounds_are_interleaved_and_the_first_is_not_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = iter(range(100))
+    order: list[str] = []
+    monkeypatch.setattr(speed, "clock", lambda: float(next(times)))
+
+    def work(name: str, amounts: list[int]) -> int:
+        order.append(name)
+        return amounts.pop(0)
+
+    slow, fast = [999, 1, 5, 3], [999, 10, 20, 90]
+    rates = speed.measured(
+        {"slow": lambda: work("slow", slow), "fast": lambda: work("fast", fast)}, rounds=3
+    )
+
+    assert order == ["slow", "fast"] * 4
+    assert rates == [speed.Rate("slow", 3, 1, 5), speed.Rate("fast", 20, 10, 90)]
+
+
+def test_every_sensor_renders_about_the_images_asked_for() -> None:
+    from vtbench.tasks.simulator.sensors import SENSORS
+
+    candidates = dict(speed.rendering(size=32, images=12))
+
+    assert set(candidates) == set(SENSORS)
+    assert all(work() == 12 for work in candidates.values())
