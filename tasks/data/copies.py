@@ -52,8 +52,8 @@ class Copies:
         if across:
             return (
                 f"{text}; {counted(across, 'test image')} with such a twin in train or val. The "
-                "splits were given and are kept, but scores will be too good: --drop-copies leaves the "
-                "later copies out."
+                "splits were given and are kept, but scores will be too good; --drop-copies leaves "
+                "copies out."
             )
         return f"{text}; they stay together in one split (--drop-copies leaves copies out)."
 

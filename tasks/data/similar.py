@@ -40,7 +40,7 @@ _SHIFTS = tuple((down, right) for down in range(3) for right in range(3))  # -1,
 
 _ORDER_QUERIES = 2000
 _NEXT = 3  # places in the order of names within which frames follow each other
-_FEWEST = 50  # images, below which an order says nothing
+_FEWEST = 100  # images, below which an order may be chance
 
 
 @dataclass(frozen=True)
@@ -203,8 +203,8 @@ def frames_that_follow(
 ) -> Following | None:
     """Frames of recordings that were divided between splits; None where nothing points to it.
 
-    The most similar image must be the very next one far more often than one a few places away:
-    images sorted by class alone do not show that. thumbnails: (N, D); splits: text (N,).
+    The most similar image must be the very next one more often than one a few places away: images
+    sorted by class alone do not show that. thumbnails: (N, D); splits: text (N,).
     """
     if len(thumbnails) < _FEWEST:
         return None
@@ -226,13 +226,12 @@ def frames_that_follow(
 def _is_ordered(apart: np.ndarray) -> bool:
     """Whether the next image is the most similar more often than chance and class order explain.
 
-    Of unordered images as many are one place away as two or three, or as four to 35 on average.
+    apart: distances in the order of names. Of images without an order, and of images sorted by
+    class, as many are one place away as two or three.
     """
-    share = np.bincount(np.minimum(apart, 36), minlength=37) / max(1, len(apart))
-    next_one, few_away = share[1], share[2:4].mean()
-    return bool(
-        next_one >= 0.1 and next_one >= 1.5 * few_away and next_one >= 5 * share[4:36].mean()
-    )
+    next_one = int((apart == 1).sum())
+    few_away = ((apart == 2) | (apart == 3)).sum() / 2
+    return next_one >= max(5, 0.1 * len(apart)) and bool(next_one >= 1.5 * few_away)
 
 
 def _most_similar(centred: np.ndarray, queries: np.ndarray, leave_out: np.ndarray) -> np.ndarray:

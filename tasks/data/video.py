@@ -198,14 +198,16 @@ def _decoded(path: Path, *, stop_after: int | None = None) -> Iterator[Any]:
             stream = streams[0]
             stream.codec_context.thread_type = "NONE"
             stream.codec_context.thread_count = 1
+            stream.codec_context.options = {"err_detect": "explode"}  # rather than patch over
             yield from _frames(container, stream, stop_after)
 
 
 def _frames(container: Any, stream: Any, stop_after: int | None) -> Iterator[Any]:
-    frames, packets, end, length = 0, 0, 0.0, 0.0
+    frames, packets, hidden, end, length = 0, 0, 0, 0.0, 0.0
     for packet in container.demux(stream):
-        if packet.size:
+        if packet.size or packet.dts is not None:  # else it only flushes the decoder
             packets += 1
+            hidden += packet.is_discard
             if packet.pts is not None and packet.duration:
                 length = float(packet.duration * packet.time_base)
                 end = max(end, float(packet.pts * packet.time_base) + length)
@@ -216,17 +218,23 @@ def _frames(container: Any, stream: Any, stop_after: int | None) -> Iterator[Any
             frames += 1
             if stop_after is not None and frames > stop_after:
                 return
-    _check_end(container, stream, packets=packets, end=end, length=length)
-
-
-def _check_end(container: Any, stream: Any, *, packets: int, end: float, length: float) -> None:
-    """Complain when a file promises more frames, or lasts longer, than it has."""
     if packets < stream.frames:
         raise _DamageError(f"is cut off: it has {packets} of {stream.frames} frames")
-    promised = (container.duration or 0) / 1e6  # seconds; what AVI and MP4 say agrees with frames
-    alone = len(container.streams) == 1 and not stream.frames
-    start = (stream.start_time or 0) * float(stream.time_base)
-    if alone and length and promised - (end - min(start, 0.0)) > 0.75 * length:
+    # in MP4 and MOV, unlike in others, each packet is a frame, or hidden by an edit list
+    if "mp4" in container.format.name and frames < packets - hidden:
+        raise _DamageError(f"is damaged: {frames} of {packets - hidden} frames can be decoded")
+    _check_duration(container, stream, end=end, length=length)
+
+
+def _check_duration(container: Any, stream: Any, *, end: float, length: float) -> None:
+    """Complain when a file that does not count its frames lasts longer than they do.
+
+    end: of the last frame; length: of a frame, both in seconds.
+    """
+    promised = (container.duration or 0) / 1e6  # seconds
+    counts = bool(stream.frames) or len(container.streams) > 1  # sound may last longer
+    start = min((stream.start_time or 0) * float(stream.time_base), 0.0)
+    if not counts and length and promised - (end - start) > 0.75 * length:
         raise _DamageError(f"is cut off: it ends at {end:.2f} s of {promised:.2f} s")
 
 

@@ -14,7 +14,13 @@ from PIL import Image
 
 from vtbench.tasks.data.importers import import_csv, import_folder, import_tactip
 from vtbench.tasks.data.schema import Column, TaskDeclaration
-from vtbench.tasks.data.similar import NearCopy, Thumbnails, luminance, near_copies
+from vtbench.tasks.data.similar import (
+    NearCopy,
+    Thumbnails,
+    frames_that_follow,
+    luminance,
+    near_copies,
+)
 from vtbench.tasks.data.verify import Verification, summary, verify
 from vtbench.tasks.data.verify_labels import outliers
 from vtbench.tasks.data.writer import DatasetContent, write_pack
@@ -345,6 +351,18 @@ def test_images_sorted_by_class_are_no_recordings(check: Callable[..., Verificat
     changes = of_recordings(splits, images={"tactip": images.astype(np.uint8)})
 
     assert check(**changes).findings == []
+
+
+def test_chance_makes_no_recordings() -> None:
+    found = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        thumbnails = rng.normal(size=(100, 6)).astype(np.float32)
+        splits = np.array(["train", "train", "val", "test"])[rng.integers(0, 4, 100)]
+        names = [str(index) for index in range(100)]
+        found += frames_that_follow(thumbnails, names, splits, np.zeros(100, bool)) is not None
+
+    assert found == 0
 
 
 def test_thumbnails_of_a_shifted_image_are_those_of_the_image() -> None:

@@ -244,6 +244,20 @@ def test_a_clip_that_is_cut_off_is_noticed_or_has_all_its_frames(
     assert noticed == (suffix not in ("mp4", "mov"))
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_damage_within_a_clip_is_noticed(tmp_path: Path, suffix: str) -> None:
+    path = clip(tmp_path / f"a.{suffix}", list(range(20)), noise=True)
+    whole = bytearray(path.read_bytes())
+    middle = len(whole) // 2
+    whole[middle : middle + 400] = bytes(400)
+    path.write_bytes(whole)
+
+    found = look_at_clip(path)
+
+    assert isinstance(found, Problem)
+    assert found.reason.startswith("is damaged")
+
+
 def test_a_film_ready_for_streaming_that_is_cut_off_is_noticed(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mp4", list(range(60)), options={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[:-40])

@@ -255,12 +255,14 @@ def test_the_bulging_membrane_is_brighter_where_it_faces_its_lights() -> None:
     membrane = centred(PNUTAC)
     scene = untouched(membrane, pressing(membrane, ball(4.0)))
     image = render(membrane, scene)[0].mean(0)
-    azimuth = math.radians(sum(PNUTAC.skin.azimuths) / 2)
     x, y = membrane.renderer.camera.skin[0]
-    towards = math.cos(azimuth) * x + math.sin(azimuth) * y
     free = (torch.hypot(x, y) < 10.0) & (image > 0.2)
+    lights = membrane.renderer._lights[0].mean(1)  # of all together, along x and y
 
-    assert image[free & (towards > 4.0)].mean() > 1.08 * image[free & (towards < -4.0)].mean()
+    for place, light in zip((x, y), lights, strict=True):
+        towards = place * light.sign()
+        facing, averted = (image[free & side].mean() for side in (towards > 4.0, towards < -4.0))
+        assert facing > 1.02 * averted
 
 
 def test_the_membrane_is_darker_where_it_is_steep() -> None:
@@ -288,6 +290,17 @@ def test_dots_rest_on_their_lattice_and_are_dark(membrane: Generator) -> None:
     nearest = torch.cdist(dots.roots[0], dots.roots[0]).fill_diagonal_(99.0).amin(1)
     assert nearest.mean().item() == pytest.approx(2.3, abs=0.15)
     assert len(dots.roots[0]) == 121
+
+
+def test_dots_cover_as_much_as_they_are_large() -> None:
+    membrane = centred(PNUTAC, size=32)
+    scene = untouched(membrane, pressing(membrane, ball(4.0)))
+    covered = membrane.renderer.dots.coverage(membrane.renderer.contact(scene), scene.look.copy)
+    share = covered[0][membrane.renderer.camera.skin[0].norm(dim=0) < 9.5].mean().item()
+    marks = PNUTAC.marks
+    expected = math.pi * marks.radius**2 / (marks.pitch**2 * math.sqrt(0.75))
+
+    assert share == pytest.approx(marks.opacity * expected, rel=0.12)
 
 
 def test_dots_move_outwards_and_nearer_under_a_press_and_follow_a_shear() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from vtbench.tasks.simulator.grid import GridLayers
 from vtbench.tasks.simulator.objects import Ball, Plate, Shapes, Surface
 from vtbench.tasks.simulator.resampling import doubled, halved
 from vtbench.tasks.simulator.scenes import Scene, World
+from vtbench.tasks.simulator.see_through import SeeThroughRenderer
 from vtbench.tasks.simulator.sensors import (
     MAGICTAC_D,
     MAGICTAC_T,
@@ -64,6 +66,11 @@ def without_noise(scene: Scene) -> Scene:
 
 def render(generator: Generator, scene: Scene) -> torch.Tensor:
     return generator.renderer.render(scene, generator.renderer.contact(scene))
+
+
+def zero(count: int) -> torch.Tensor:
+    """The first copy, for each of `count` presses."""
+    return torch.zeros(count, dtype=torch.long)
 
 
 def coverage(generator: Generator, contact: Contact, copy: torch.Tensor) -> torch.Tensor:
@@ -172,7 +179,7 @@ def test_vitac_and_tactip_share_presses_camera_and_pins_with_vitactip() -> None:
     assert torch.equal(pinned.camera.ray, black.camera.ray)
     assert torch.equal(pinned.marks.roots, black.marks.roots)
     assert torch.equal(pinned.backdrop.picture, bare.backdrop.picture)
-    assert bare.marks.coverage(None, torch.zeros(2, dtype=torch.long)).eq(0).all()
+    assert bare.marks.coverage(None, zero(2)).eq(0).all()
 
 
 def test_tips_are_white_on_black_in_tactip_and_dark_in_vitactip() -> None:
@@ -188,6 +195,83 @@ def test_tips_are_white_on_black_in_tactip_and_dark_in_vitactip() -> None:
 
     assert white > 0.5 > 0.06 > black
     assert dark < 0.15 < 0.25 < skin
+
+
+def test_pins_stand_on_the_normal_of_the_pressed_skin() -> None:
+    generator = Generator(ideal(VITACTIP), size=64, seed=0)
+    pins, body = generator.renderer.marks, VITACTIP.body
+    contact = generator.renderer.mechanics.press(ball(), press_at(1, x=2.0, y=-1.0, depth=2.0))
+    rest = pins.roots.double()  # (1, n, 2) mm
+
+    def height(places: torch.Tensor) -> torch.Tensor:
+        """z of the inner skin in mm (1, n)."""
+        sag = body.curvature_radius - (body.curvature_radius**2 - places.square().sum(-1)).sqrt()
+        lifted = contact.at(places.float()[:, None], 0)[:, 0, 0].double()
+        return body.pupil_to_apex - body.thickness - sag - lifted
+
+    tip, root = (torch.stack(part, -1).double() for part in pins.positions(contact, zero(1)))
+    moved = contact.at(rest.float()[:, None])[0, 3:, 0].T.double()
+    step = 0.6 * torch.eye(2, dtype=torch.float64)  # mm; about a cell of the elastic grid
+    slopes = [(height(rest + s) - height(rest - s))[0] / 1.2 for s in step]
+    pin = tip[0] - root[0]
+    pin[:, 2] += body.thickness / 2.0  # `root` is in the middle of the skin
+
+    torch.testing.assert_close(root[0, :, :2], rest[0] + moved, rtol=0, atol=1e-5)
+    torch.testing.assert_close(root[0, :, 2], height(rest)[0] + 0.5, rtol=0, atol=1e-4)
+    torch.testing.assert_close(pin.norm(dim=1), torch.full_like(pin[:, 0], 1.2), rtol=0, atol=1e-4)
+    for axis, slope in enumerate(slopes):
+        across = pin[:, axis] + pin[:, 2] * slope  # along the skin: nothing
+
+        assert across.abs().max() < 0.05
+        assert (pin[:, axis].abs() > 0.2).any()
+
+
+def test_where_a_clear_skin_holds_a_pin_there_is_a_faint_shade() -> None:
+    stemless = dataclasses.replace(VITACTIP.marks, stem_opacity=0.0)
+    with_stems, without = (
+        Generator(sensor, size=224, seed=0).renderer
+        for sensor in (VITACTIP, dataclasses.replace(VITACTIP, marks=stemless))
+    )
+    contact = with_stems.mechanics.press(ball(), press_at(1, depth=1.0))
+    shade = with_stems.marks.coverage(contact, zero(1)) - without.marks.coverage(contact, zero(1))
+
+    assert shade.min() == 0
+    assert shade.max() == pytest.approx(VITACTIP.marks.stem_opacity, abs=0.02)
+    assert (shade > 0.1).float().mean() > 0.005
+
+
+@pytest.mark.parametrize("sensor", [VITAC, MAGICTAC_D], ids=lambda sensor: sensor.name)
+def test_exposure_scales_all_but_the_reflected_lamp(sensor: Sensor) -> None:
+    bare = dataclasses.replace(sensor, marks=None)
+    generator = Generator(bare, size=56, seed=0)
+    scene = without_noise(scene_of(generator, "shape", 4))
+    dim = with_look(scene, gain=torch.full((4,), 0.4), glare=torch.zeros(4))
+    dimmer = with_look(dim, gain=torch.full((4,), 0.2))
+
+    torch.testing.assert_close(
+        2.0 * render(generator, dimmer), render(generator, dim), rtol=0, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("sensor", [VITAC, MAGICTAC_D], ids=lambda sensor: sensor.name)
+def test_the_skin_lets_through_its_declared_share(sensor: Sensor) -> None:
+    """Two plates of different colour differ by the share of their light that comes through."""
+
+    def difference(transparency: float) -> float:
+        skin = dataclasses.replace(sensor.skin, transparency=transparency)
+        generator = Generator(dataclasses.replace(sensor, skin=skin), size=32, seed=0)
+        scene = with_look(
+            without_noise(scene_of(generator, "material", 2)), gain=torch.full((2,), 0.4)
+        )
+        white, grey = (
+            with_look(scene, bright=torch.full((2, 3), v), dark=torch.full((2, 3), v))
+            for v in (0.9, 0.5)
+        )
+        return (render(generator, white) - render(generator, grey)).mean().item()
+
+    assert difference(0.0) == 0
+    assert difference(0.8) == pytest.approx(2.0 * difference(0.4), rel=1e-3)
+    assert difference(0.4) > 0.01
 
 
 # Means of all eleven TacTip, eleven ViTac and ten ViTacTip frames of sirine-b/MultiDiffSense_ICRA.
@@ -215,16 +299,21 @@ def mean_color(generator: Generator, name: str, codes: np.ndarray) -> np.ndarray
 
 
 # A grid of one wall along each axis, through the middle, one layer deep.
-def crossed(depth: float, follows: float, width: float = 0.4) -> Sensor:
-    cross = Grid(depths=(depth,), widths=(width,), follows=(follows,), pitch=60.0, opacity=1.0)
+def crossed(depth: float, follows: float) -> Sensor:
+    cross = Grid(depths=(depth,), widths=(0.4,), follows=(follows,), pitch=60.0, opacity=1.0)
     return ideal(dataclasses.replace(MAGICTAC_T, marks=cross))
+
+
+@functools.cache
+def renderer_of(sensor: Sensor) -> SeeThroughRenderer:
+    return SeeThroughRenderer(sensor, size=224)
 
 
 def wall_column(sensor: Sensor, surface: Surface, press: Press, row: float = 0.36) -> float:
     """Column in pixels of the wall along y, at that part of the image's height."""
-    renderer = Generator(sensor, size=224, seed=0).renderer
+    renderer = renderer_of(sensor)
     contact = renderer.mechanics.press(surface, press)
-    covered = renderer.marks.coverage(contact, torch.zeros(1, dtype=torch.long))[0]
+    covered = renderer.marks.coverage(contact, zero(1))[0]
     line = covered[int(row * 224)].double()
     return float((line * (torch.arange(224) + 0.5)).sum() / line.sum())
 
@@ -271,7 +360,7 @@ def test_walls_off_the_axis_move_outward_as_the_skin_comes_nearer() -> None:
     renderer = Generator(
         ideal(dataclasses.replace(MAGICTAC_T, marks=grid)), size=224, seed=0
     ).renderer
-    copy = torch.zeros(1, dtype=torch.long)
+    copy = zero(1)
     lines = []
     for depth in (-1.0, 1.5):
         contact = renderer.mechanics.press(plate(), press_at(1, x=40.0, depth=depth))
@@ -291,7 +380,7 @@ def test_the_grid_rolls_with_its_copy_and_moves_with_the_skin() -> None:
     straight = crossed(1.0, 1.0)
     body = dataclasses.replace(straight.body, mounting=Mounting(focal=0.0, centre=0.0, roll=40.0))
     sensor = dataclasses.replace(straight, body=body)
-    roll = float(Generator(sensor, size=224, seed=0).renderer.camera.roll[0])
+    roll = float(renderer_of(sensor).camera.roll[0])
     # Rows within 3 mm of the apex, where the other wall is out of the way; pressed to one side.
     wide = press_at(1, x=30.0, depth=2.5)
     upper, lower = (wall_near(sensor, wide, row, roll) for row in (0.40, 0.60))
@@ -313,29 +402,39 @@ def test_the_grid_rolls_with_its_copy_and_moves_with_the_skin() -> None:
 
 def wall_near(sensor: Sensor, press: Press, row: float, roll: float) -> float:
     """As `wall_column` under a plate, within 12 pixels of where a rolled wall is expected."""
-    renderer = Generator(sensor, size=224, seed=0).renderer
+    renderer = renderer_of(sensor)
     contact = renderer.mechanics.press(plate(), press)
-    covered = renderer.marks.coverage(contact, torch.zeros(1, dtype=torch.long))[0]
+    covered = renderer.marks.coverage(contact, zero(1))[0]
     middle = round(112 - (row - 0.5) * 224 * np.tan(roll))
     line = covered[int(row * 224), middle - 12 : middle + 12].double()
     return float((line * (torch.arange(middle - 12, middle + 12) + 0.5)).sum() / line.sum())
 
 
-def test_a_wall_narrower_than_a_pixel_keeps_its_width() -> None:
-    sensor = crossed(1.0, 1.0, width=0.1)
-    renderer = Generator(sensor, size=112, seed=0).renderer
+def test_walls_narrower_than_a_pixel_keep_their_area() -> None:
+    grid = Grid(depths=(1.0,), widths=(0.08,), follows=(1.0,), pitch=1.03, opacity=1.0)
+    sensor = ideal(dataclasses.replace(MAGICTAC_T, marks=grid))
+    renderer = SeeThroughRenderer(sensor, size=112)  # 0.34 mm per pixel
     contact = renderer.mechanics.press(ball(), press_at(1, depth=-1.0))
-    covered = renderer.marks.coverage(contact, torch.zeros(1, dtype=torch.long))[0]
-    per_pixel = (20.0 - 1.0) / (sensor.body.focal * 112)  # mm at the apex
+    covered = renderer.marks.coverage(contact, zero(1))[0, 36:76, 36:76]
 
-    assert covered[50].sum() * per_pixel == pytest.approx(0.1, rel=0.05)
-    assert covered[:, 50].sum() * per_pixel == pytest.approx(0.1, rel=0.05)
+    assert covered.mean() == pytest.approx(1.0 - (1.0 - 0.08 / 1.03) ** 2, rel=0.07)
+    assert covered.max() < 0.3
+
+
+def test_the_grid_of_each_copy_lies_a_little_elsewhere() -> None:
+    still = crossed(1.0, 1.0)
+    loose = dataclasses.replace(still, marks=dataclasses.replace(still.marks, misplacement=0.3))
+    marks = SeeThroughRenderer(loose, size=64, copies=8).marks
+    assert isinstance(marks, GridLayers)
+    place = marks.layers[0].rest[:, :, 32, 32] * 60.0  # mm, where the axis meets each copy's layer
+
+    assert 0.1 < place.std(0).min() < place.std(0).max() < 0.6
 
 
 def test_the_grid_ends_with_the_skin() -> None:
     renderer = Generator(MAGICTAC_T, size=112, seed=0).renderer
     contact = renderer.mechanics.press(ball(), press_at(1, depth=1.0))
-    covered = renderer.marks.coverage(contact, torch.zeros(1, dtype=torch.long))[0]
+    covered = renderer.marks.coverage(contact, zero(1))[0]
 
     assert covered[renderer.camera.radius[0] > 1.05].max() < 0.01
     assert covered[renderer.camera.radius[0] < 0.95].mean() > 0.1
@@ -348,7 +447,7 @@ def test_deeper_layers_move_less(sensor: Sensor) -> None:
     assert isinstance(marks, GridLayers)
     press = press_at(1, depth=1.5, shear_x=0.5, shear_y=-0.3)
     contact = generator.renderer.mechanics.press(ball(), press)
-    copy = torch.zeros(1, dtype=torch.long)
+    copy = zero(1)
     moved = [torch.hypot(*layer.motion(contact, copy)).mean().item() for layer in marks.layers]
 
     assert moved[0] > 1.2 * moved[1] > 1.2**2 * moved[2] > 0

@@ -98,6 +98,17 @@ def test_flutes_are_wound_around_their_bar() -> None:
     assert (at(0.0) - at(-pitch / 2)).abs().mean() > 0.1
 
 
+def test_a_land_falls_away_behind_its_edge_and_ends_in_a_gullet() -> None:
+    pitch = np.pi * 2.5 / np.tan(np.radians(42.0))  # along the bar from edge to edge
+    behind = torch.tensor([0.1, 0.3, 0.8]) * pitch
+    points = Points(
+        x=-behind[None, None], y=torch.zeros(1, 1, 3), soft=torch.tensor(0.05), spacing=0.05
+    )
+    gap = CUTTING_TOOLS["end_mill_2_flutes"](points, torch.ones(1, 1, 1))[0, 0]
+
+    assert 0.02 < gap[0] < gap[1] - 0.05 < gap[2] - 0.3
+
+
 @pytest.mark.parametrize("name", list(TOOLS))
 def test_force_grows_with_depth_for_every_tool(
     name: str, mechanics: dict[str, ContactModel]
