@@ -129,4 +129,5 @@ def test_the_wheel_holds_vtbench_and_nothing_else(tmp_path: Path) -> None:
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"vtbench"}
     assert "vtbench/benchmark/profiles/quick.yaml" in names
     assert "vtbench/results/published/table_1.csv" in names
+    assert "vtbench/tasks/data/layouts/vitactip.yaml" in names
     assert not any("tests" in name for name in names)

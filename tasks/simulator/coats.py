@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vtbench.tasks.simulator.camera import Camera
 from vtbench.tasks.simulator.random import Draws
 from vtbench.tasks.simulator.sensors import CoatedGel, Color, Membrane
+from vtbench.tasks.simulator.skin import clouds
 
 _SPECKS = 7
 
@@ -78,15 +78,8 @@ def _finished(picture: np.ndarray, camera: Camera, draws: Draws) -> Tensor:
 
 def _unevenness(draws: Draws, size: int, strength: float) -> np.ndarray:
     """Brightness (K, 1, S, S) about 1: an uneven coat, and the grain of its pigment."""
-    clouds = strength * _clouds(draws, "clouds", 6, size)
-    return 1.0 + clouds + 0.008 * _clouds(draws, "grain", 120, size)
-
-
-def _clouds(draws: Draws, column: str, cells: int, size: int) -> np.ndarray:
-    """Smooth noise of unit strength (K, 1, S, S) with `cells` cells per side."""
-    values = draws.normal(column, width=cells**2).reshape(-1, 1, cells, cells)
-    shape = (size, size)
-    return F.interpolate(torch.from_numpy(values), shape, mode="bicubic", antialias=True).numpy()
+    coat = strength * clouds(draws, "clouds", 6, 1, size).numpy()
+    return 1.0 + coat + 0.008 * clouds(draws, "grain", 120, 1, size).numpy()
 
 
 def _specks(camera: Camera, draws: Draws) -> Tensor:

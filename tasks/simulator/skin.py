@@ -38,11 +38,11 @@ def black_dome(skin: BlackSkin, camera: Camera, *, stream: str) -> torch.Tensor:
     """Colour (K, 3, S, S) in 0 … 1 of a black skin: faint print rings, a faint rim, glints."""
     draws = Draws(0, stream, np.arange(len(camera.roll)))
     disc, radius = camera.disc[:, None].cpu(), camera.radius[:, None].cpu()
-    clouds = _clouds(draws, "stains", 7, 1, camera.size)
+    stains = clouds(draws, "stains", 7, 1, camera.size)
     outer = ((radius - 0.55) / 0.3).clamp(0.0, 1.0)  # beyond the pins the layers of the print show
-    rings = 0.006 * outer * torch.sin(160.0 * radius) * (1.0 + 0.5 * clouds)
-    rim = skin.rim * torch.exp(-(((radius - 0.98) / 0.05) ** 2)) * (1.0 + 0.6 * clouds)
-    inside = _rgb(skin.color) * (1.0 + 0.2 * clouds) + rings
+    rings = 0.006 * outer * torch.sin(160.0 * radius) * (1.0 + 0.5 * stains)
+    rim = skin.rim * torch.exp(-(((radius - 0.98) / 0.05) ** 2)) * (1.0 + 0.6 * stains)
+    inside = _rgb(skin.color) * (1.0 + 0.2 * stains) + rings
     outside = 0.6 * _rgb(skin.color) * torch.exp(-9.0 * (radius - 1.2).clamp(0.0, 1.0))
     picture = disc * inside + (1.0 - disc) * (outside + 0.004) + rim
     places = camera.skin.cpu() / camera.body.skin_radius
@@ -61,9 +61,9 @@ def side_lit_block(skin: ClearBlock, camera: Camera, *, stream: str) -> torch.Te
         strength = torch.from_numpy(brightness[:, led]).float().view(-1, 1, 1)
         light = strength * torch.exp(-away / skin.reach)
         picture += _rgb(color) * light[:, None]
-    stains = 0.04 * _clouds(draws, "stains", 7, 1, camera.size)
-    colored = 0.015 * _clouds(draws, "colored stains", 9, 3, camera.size)
-    grain = 0.008 * _clouds(draws, "grain", 96, 1, camera.size)
+    stains = 0.04 * clouds(draws, "stains", 7, 1, camera.size)
+    colored = 0.015 * clouds(draws, "colored stains", 9, 3, camera.size)
+    grain = 0.008 * clouds(draws, "grain", 96, 1, camera.size)
     return (picture * (1.0 + stains + colored + grain)).clamp_(0.0, 1.0).to(camera.disc.device)
 
 
@@ -77,13 +77,13 @@ def _painted_skin(skin: ClearSkin, radius: torch.Tensor, draws: Draws) -> torch.
     tint = 1.0 + 0.02 * (2.0 * draws.table("skin tint", 3) - 1.0)
     tint *= draws.uniform("skin brightness", 0.95, 1.05)[:, None]
     size = radius.shape[-1]
-    stains = 0.05 * _clouds(draws, "stains", 7, 1, size)
-    stains = stains + 0.008 * _clouds(draws, "colored stains", 12, 3, size)
+    stains = 0.05 * clouds(draws, "stains", 7, 1, size)
+    stains = stains + 0.008 * clouds(draws, "colored stains", 12, 3, size)
     rings = 0.012 * torch.sin(160.0 * radius)[:, None]  # layers of the printed mould
-    grain = 0.010 * _clouds(draws, "grain", 96, 1, size)
+    grain = 0.010 * clouds(draws, "grain", 96, 1, size)
     color *= torch.from_numpy(tint).float()[:, :, None, None] * (1.0 + stains + rings + grain)
     # Where the skin has aged it is browner, in patches outside the pins.
-    patches = _clouds(draws, "brown patches", 6, 1, size).clamp(0.0, 2.0)
+    patches = clouds(draws, "brown patches", 6, 1, size).clamp(0.0, 2.0)
     patches *= torch.exp(-(((radius - 0.68) / 0.16) ** 2))[:, None]
     return color * (1.0 - patches * _rgb((0.03, 0.07, 0.12)))
 
@@ -97,7 +97,7 @@ def _tube(skin: ClearSkin, radius: torch.Tensor) -> torch.Tensor:
     return _rgb(skin.tube) * fade * gap * layers + 0.010
 
 
-def _clouds(draws: Draws, column: str, cells: int, channels: int, size: int) -> torch.Tensor:
+def clouds(draws: Draws, column: str, cells: int, channels: int, size: int) -> torch.Tensor:
     """Smooth noise of unit strength (K, channels, S, S) with `cells` cells per side."""
     values = draws.normal(column, width=channels * cells**2).reshape(-1, channels, cells, cells)
     shape = (size, size)

@@ -59,7 +59,7 @@ class MagicTacTSet(TransferSet):
 
     name = "magictac_t"
     title = "MagicTac-T"
-    columns: ClassVar = {"shape": Column(classes=tuple(SHAPES))}
+    columns: ClassVar = {"magictac_t": Column(classes=tuple(SHAPES))}
     objects = len(SHAPES)
     catalogue = SHAPES
     sizes = (0.92, 1.08)
@@ -71,7 +71,7 @@ class MagicTacDSet(TransferSet):
 
     name = "magictac_d"
     title = "MagicTac-D"
-    columns: ClassVar = {"shape": Column(classes=tuple(SMALL_SHAPES))}
+    columns: ClassVar = {"magictac_d": Column(classes=tuple(SMALL_SHAPES))}
     objects = len(SMALL_SHAPES)
     catalogue = SMALL_SHAPES
     sizes = (0.8 * 0.82, 0.8 * 1.18)
@@ -86,7 +86,7 @@ class GelSightSet(TransferSet):
 
     name = "gelsight"
     title = "GelSight"
-    columns: ClassVar = {"tool": Column(classes=tuple(CUTTING_TOOLS))}
+    columns: ClassVar = {"gelsight": Column(classes=tuple(CUTTING_TOOLS))}
     objects = len(CUTTING_TOOLS)
     catalogue = CUTTING_TOOLS
     sizes = (0.82, 1.18)
@@ -107,7 +107,7 @@ class PnuTacSet(TransferSet):
 
     name = "pnutac"
     title = "PnuTac"
-    columns: ClassVar = {"tool": Column(classes=tuple(HAND_TOOLS))}
+    columns: ClassVar = {"pnutac": Column(classes=tuple(HAND_TOOLS))}
     objects = len(HAND_TOOLS)
     catalogue = HAND_TOOLS
     sizes = (0.82, 1.18)

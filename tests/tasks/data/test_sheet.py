@@ -97,7 +97,9 @@ def boxes_apart(written: list) -> Iterator[bool]:
 
 def test_no_text_overlaps_another_or_leaves_the_picture(written: list) -> None:
     long = "a very long name of a class that never fits" * 2
-    strips = [Strip(f"{long} {index}", long, [tile(caption=long)] * 9) for index in range(30)]
+    strips = [
+        Strip(f"{long} {index}", long, [tile(caption=f"{long}\n{long}")] * 9) for index in range(30)
+    ]
     sections = [Section(long * 3, strips), Section("b", strips[:2])]
     sheet = contact_sheet(title=long * 3, facts=long * 4, source="simulated", sections=sections)
 
@@ -111,12 +113,12 @@ def test_no_text_overlaps_another_or_leaves_the_picture(written: list) -> None:
 
 
 def test_images_do_not_cover_captions(written: list) -> None:
-    strips = [Strip("row", "", [tile(0, caption="caption\nof two lines")] * 3) for _ in range(3)]
+    strips = [Strip("row" * 20, "note" * 20, [tile(0, caption="caption\nof two lines")] * 3)] * 3
     sheet = contact_sheet(title="t", facts="f", source="real", sections=[Section("s", strips)])
     pixels = np.asarray(sheet.convert("L"))
 
     for text, box in written:
-        if text in ("caption", "of two lines"):
+        if text.startswith(("caption", "of two lines", "row", "note")):
             left, top, right, bottom = (int(edge) for edge in box)
             assert pixels[top:bottom, left:right].mean() > 120, text
 

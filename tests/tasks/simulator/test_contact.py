@@ -69,7 +69,7 @@ def test_an_object_that_does_not_touch_moves_nothing(generator: Generator, name:
         scene.press, depth=torch.full((8,), -0.5), shear_x=shear, twist=shear
     )
     contact = generator.renderer.mechanics.press(scene.surface, press)
-    moved = generator.renderer.pins.displacement(contact, scene.look.copy)
+    moved = generator.renderer.marks.displacement(contact, scene.look.copy)
 
     assert contact.normal_force.eq(0).all()
     assert tangential(contact).eq(0).all()
@@ -133,8 +133,8 @@ def test_normal_press_pushes_the_pins_apart_without_turning_them(generator: Gene
     renderer = generator.renderer
     contact = renderer.mechanics.press(ball(3.0, 1), press_at(1, depth=1.5))
     copy = torch.zeros(1, dtype=torch.long)
-    shift = renderer.pins.displacement(contact, copy)[0, 3:].T  # (n, 2) mm
-    root = renderer.pins.roots[0]
+    shift = renderer.marks.displacement(contact, copy)[0, 3:].T  # (n, 2) mm
+    root = renderer.marks.roots[0]
     outward = (shift * root).sum()
     turning = (root[:, 0] * shift[:, 1] - root[:, 1] * shift[:, 0]).sum()
 

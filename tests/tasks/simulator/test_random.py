@@ -58,7 +58,7 @@ def test_normal_numbers_are_standard_and_stay_within_their_limit() -> None:
 @settings(max_examples=40, deadline=None)
 @given(count=st.integers(7, 400), classes=st.integers(1, 24), seed=st.integers(0, 9))
 def test_classes_are_balanced_in_every_split(count: int, classes: int, seed: int) -> None:
-    ranges = split_ranges(count)
+    ranges = split_ranges(count, (0.70, 0.15, 0.15))
     codes = balanced_codes(seed, "shape", ranges, classes)
 
     for start, stop in [*ranges.values(), (0, count)]:
@@ -67,7 +67,7 @@ def test_classes_are_balanced_in_every_split(count: int, classes: int, seed: int
 
 
 def test_the_order_of_classes_is_shuffled_by_the_seed() -> None:
-    ranges = split_ranges(210)
+    ranges = split_ranges(210, (0.70, 0.15, 0.15))
     first, second = (balanced_codes(seed, "shape", ranges, 21) for seed in (0, 1))
 
     assert not np.array_equal(first, second)

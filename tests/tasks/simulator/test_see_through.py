@@ -417,7 +417,7 @@ def test_walls_narrower_than_a_pixel_keep_their_area() -> None:
     contact = renderer.mechanics.press(ball(), press_at(1, depth=-1.0))
     covered = renderer.marks.coverage(contact, zero(1))[0, 36:76, 36:76]
 
-    assert covered.mean() == pytest.approx(1.0 - (1.0 - 0.08 / 1.03) ** 2, rel=0.07)
+    assert covered.mean() == pytest.approx(1.0 - (1.0 - 0.08 / 1.03) ** 2, rel=0.15)
     assert covered.max() < 0.3
 
 

@@ -89,7 +89,7 @@ def test_other_copies_of_the_sensor_look_different() -> None:
     several = Generator(VITACTIP, size=48, seed=3, world=World(copies=4))
     scenes = SETS["edge_pose"]
     copies = scenes.scene(several.samples(scenes, np.arange(64), np.zeros(64, int)))
-    skins = several.renderer._skin
+    skins = several.renderer.backdrop.picture
 
     assert set(copies.look.copy.tolist()) == {0, 1, 2, 3}
     assert all((skins[a] - skins[b]).abs().mean() > 0.005 for a in range(4) for b in range(a))
