@@ -22,6 +22,7 @@ class PackSource:
 
     name: str
     folder: Path
+    sensors: tuple[str, ...]
     tasks: tuple[str, ...]
     made_on_demand: bool
 
@@ -38,7 +39,8 @@ def locate(data: str, settings: Settings, registry: Registry) -> PackSource:
     if data in registry:
         declared = registry.declarations(data)
         folder = cache_root() / "packs" / _folder_name(data, settings, registry)
-        return PackSource(data, folder, tuple(declared["tasks"]), made_on_demand=True)
+        sensors, tasks = tuple(declared["sensors"]), tuple(declared["tasks"])
+        return PackSource(data, folder, sensors, tasks, made_on_demand=True)
     folder = Path(data)
     if not (folder / "pack.yaml").exists():
         raise UsageError(
@@ -48,7 +50,9 @@ def locate(data: str, settings: Settings, registry: Registry) -> PackSource:
     from vtbench.tasks.data.pack import Pack
 
     pack = Pack.open(folder)
-    return PackSource(pack.name, folder.resolve(), tuple(pack.tasks), made_on_demand=False)
+    return PackSource(
+        pack.name, folder.resolve(), pack.sensors, tuple(pack.tasks), made_on_demand=False
+    )
 
 
 def _folder_name(name: str, settings: Settings, registry: Registry) -> str:

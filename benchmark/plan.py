@@ -97,12 +97,12 @@ def make_plan(
     )
 
 
-def choose_sensor(pack: Pack, sensor: str | None) -> str:
-    """The sensor asked for, or the pack's first. Raises UsageError for one it lacks."""
+def choose_sensor(sensors: Sequence[str], sensor: str | None) -> str:
+    """The sensor asked for, or the data's first. Raises UsageError for one it lacks."""
     if sensor is None:
-        return pack.sensors[0]
-    if sensor not in pack.sensors:
-        raise UsageError(f"This data has no sensor {sensor!r}{suggestion(sensor, pack.sensors)}.")
+        return sensors[0]
+    if sensor not in sensors:
+        raise UsageError(f"This data has no sensor {sensor!r}{suggestion(sensor, sensors)}.")
     return sensor
 
 

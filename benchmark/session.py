@@ -54,6 +54,7 @@ class Session:
         settings = profile.settings.with_precision(precision)
         self.profile = Profile(name=profile.name, settings=settings)
         self.request, self.source, self.rows, self.tasks = request, source, rows, tasks
+        self.sensor = choose_sensor(source.sensors, request.sensor)
         self.seeds = request.seeds or settings.seeds
 
     @classmethod
@@ -90,10 +91,6 @@ class Session:
                 f"The simulated pack is damaged ({error}) Delete {self.source.folder} and run "
                 "again; it is rendered anew."
             ) from None
-
-    @property
-    def sensor(self) -> str:
-        return choose_sensor(self.pack, self.request.sensor)
 
     def plan(self, records: Sequence[Record]) -> RunPlan:
         """All cells of the request, and which of them the records answer."""
