@@ -36,7 +36,8 @@ class Simulated(Section):
     copies: physical copies of the sensor in play, each with its own optics, pins and stains.
     held_out_copies: how many of them only the test images show.
     shear: factor on the unlabelled motion after touch (standard deviation 0.8 mm and 3 degrees);
-    by default each task's own: 0 for classification, 0.35 for contact point and edge pose.
+    by default each task's own: 0.12 for shape, grating and
+    material, 0.35 for contact point and edge pose.
     """
 
     counts: dict[str, int]

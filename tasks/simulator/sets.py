@@ -33,6 +33,7 @@ from vtbench.tasks.simulator.textures import VARIANTS, tile_index
 from vtbench.tasks.simulator.transfer import TRANSFER_SETS
 
 GRATING_GAPS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)  # mm between ridges
+SLIGHT_SHEAR = 0.12  # chosen: a robot's press never is quite straight, and pins alone feel it
 CONTACT_DISC = 8.0  # mm, radius of the disc that contact points fill evenly
 
 
@@ -42,6 +43,7 @@ class ShapeSet(SceneSet):
     name = "shape"
     columns: ClassVar = {"shape": Column(classes=tuple(SHAPES))}
     objects = len(SHAPES)
+    shear = SLIGHT_SHEAR
 
     def body(self, samples: Samples) -> Surface:
         size = samples.tensor(samples.draws.uniform("size", 0.92, 1.08))
@@ -54,6 +56,7 @@ class GratingSet(SceneSet):
     name = "grating"
     columns: ClassVar = {"grating": Column(classes=tuple(f"{gap:.2f} mm" for gap in GRATING_GAPS))}
     objects = len(GRATING_GAPS)
+    shear = SLIGHT_SHEAR
 
     def body(self, samples: Samples) -> Surface:
         pitch = samples.tensor(RIDGE_WIDTH + np.array(GRATING_GAPS)[samples.codes])
@@ -77,6 +80,7 @@ class MaterialSet(SceneSet):
         "texture": Column(classes=TEXTURES),
     }
     objects = len(SPECIMENS)
+    shear = SLIGHT_SHEAR
 
     def surface(self, samples: Samples) -> Surface:
         return self.body(samples)  # a specimen's two colours follow its own relief

@@ -75,14 +75,19 @@ def test_the_unlabelled_shear_moves_pins_and_no_label() -> None:
         assert (images[0] != images[1]).any()
 
 
-def test_published_contacts_have_no_shear_unless_asked_for(generator: Generator) -> None:
-    for name in ("shape", "grating", "material"):
-        scenes = SETS[name]
-        samples = generator.samples(scenes, np.arange(24), CODES[name])
-        press = scenes.scene(samples).press
+@pytest.mark.parametrize("name", ["shape", "grating", "material", "contact_point", "edge_pose"])
+def test_each_set_has_its_own_slip_and_none_where_none_is_asked_for(name: str) -> None:
+    scenes = SETS[name]
 
-        assert press.shear_x.eq(0).all()
-        assert press.twist.eq(0).all()
+    def slip(shear: float | None) -> np.ndarray:
+        generator = Generator(VITACTIP, size=48, seed=3, world=World(shear=shear))
+        indices = np.arange(200)
+        samples = generator.samples(scenes, indices, indices % scenes.objects)
+        return scenes.scene(samples).press.shear_x.numpy()
+
+    assert not slip(0.0).any()
+    assert np.allclose(slip(None), scenes.shear * slip(1.0))
+    assert 0.6 < slip(1.0).std() < 0.9  # mm, of a Gaussian of 0.8 cut off at two deviations
 
 
 def test_other_copies_of_the_sensor_look_different() -> None:
