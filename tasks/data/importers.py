@@ -177,7 +177,14 @@ def class_folders(src: Path) -> Findings:
             f"{src}: has {len(folders)} class folders, classification needs two or more; give the "
             "folder whose sub-folders are the classes."
         )
-    return find(src, "{class}/*")
+    found = find(src, "{class}/*")
+    filled = {match.words["class"] for match in found.matches}
+    if len(filled) < 2:
+        raise DataError(
+            f"{src}: {len(filled)} of its {len(folders)} class folders hold images, "
+            "classification needs two or more; put the images of each class into its folder."
+        )
+    return found
 
 
 def notice_of_passed_over(found: Findings, root: Path) -> list[str]:

@@ -25,6 +25,9 @@ from vtbench.tasks.errors import DataError
 _Value = TypeVar("_Value")
 
 
+_LARGEST = 4096  # pixels per side; encoders take a few hundred
+
+
 @dataclass(frozen=True)
 class ImportReport:
     """What an importer did.
@@ -69,8 +72,8 @@ class ImportOptions:
     progress: Callable[[str, int, int], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.size is not None and self.size < 1:
-            raise DataError(f"size is {self.size}; give a side of at least 1 pixel.")
+        if self.size is not None and not 1 <= self.size <= _LARGEST:
+            raise DataError(f"size is {self.size}; give a side of 1 to {_LARGEST} pixels.")
 
 
 @dataclass(frozen=True, kw_only=True)

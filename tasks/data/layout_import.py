@@ -125,7 +125,7 @@ def _gather(
     found = {sensor: each for sensor, each in found.items() if each.matches or each.problems}
     notices = [
         f"{name}: {text[0].lower()}{text[1:]}"
-        for each in list(found.values())[:1]
+        for each in found.values()
         for text in notice_of_passed_over(each, src)
     ]
     if found:

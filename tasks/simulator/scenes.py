@@ -96,7 +96,7 @@ class SceneSet(ABC):
         shear: factor on the unlabelled motion after touch, of standard deviation 0.8 mm and 3°.
             The published contacts have none (the move columns of the poses in
             sirine-b/MultiDiffSense_ICRA are 0); PoseNet (Lepora, RAM 2020) collects edges with it.
-            Without any, pins alone tell shapes apart as well as sight does.
+            Without any, pins alone tell shapes apart as well as sight does (docs/simulator.md).
     """
 
     name: ClassVar[str]

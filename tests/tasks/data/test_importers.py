@@ -317,3 +317,22 @@ def test_a_task_that_vtbench_knows_must_have_its_targets_and_units(tmp_path: Pat
     with pytest.raises(TaskError, match=r"Task 'force' needs the targets fx \(N\)"):
         import_csv(manifest, tmp_path / "out", targets={"z": "fz:N"}, task="force")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("filled", [(), ("a",)])
+def test_class_folders_without_images_are_no_classes(
+    tmp_path: Path, filled: tuple[str, ...]
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "src" / name).mkdir(parents=True)
+    for name in filled:
+        Image.new("L", (8, 8)).save(tmp_path / "src" / name / "1.png")
+
+    with pytest.raises(DataError, match=f"{len(filled)} of its 2 class folders hold images"):
+        import_folder(tmp_path / "src", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_size_that_no_machine_holds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="give a side of 1 to 4096 pixels"):
+        import_folder(tmp_path, tmp_path / "out", size=100_000)
