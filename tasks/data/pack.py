@@ -223,7 +223,7 @@ def open_images(path: Path, *, count: int) -> np.ndarray:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {again}.") from error
     except (ValueError, EOFError) as error:
-        raise DataError(f"{path}: is truncated or not a .npy file ({error}); {again}.") from error
+        raise DataError(f"{path}: is truncated or not a .npy file; {again}.") from error
     if not isinstance(images, np.memmap) or images.dtype != np.uint8 or images.ndim != 4:
         raise DataError(f"{path}: does not hold uint8 images (N, H, W, C); {again}.")
     if images.shape[3] not in (1, 3) or 0 in images.shape or not images.flags.c_contiguous:

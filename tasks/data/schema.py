@@ -44,8 +44,13 @@ _RESERVED_COLUMNS = ("image", "split")
 def suggestion(word: str, known: Iterable[str]) -> str:
     """A question naming the nearest known word, or else the list of the known ones."""
     known = list(known)
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there is: {', '.join(known) or 'nothing'}"
+    alike = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), alike, n=1)
+    return (
+        f"did you mean {alike[near[0]]!r}?"
+        if near
+        else f"there is: {', '.join(known) or 'nothing'}"
+    )
 
 
 class Declaration(BaseModel):
