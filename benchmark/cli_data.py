@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vtbench.benchmark.cli_inspect import add_commands, say_brief
-from vtbench.benchmark.console import console, errors
+from vtbench.benchmark.console import Counter, console, errors, say
 
 if TYPE_CHECKING:
     from vtbench.tasks.data.ingest import ImportReport
@@ -79,6 +79,7 @@ def import_(
     citation: Annotated[str, typer.Option(help="what to cite for them")] = "",
 ) -> None:
     """Turn real images or clips into a pack that `bench run --data PACK` takes."""
+    counter = Counter()
     options: dict[str, Any] = {
         "name": name,
         "title": title,
@@ -90,7 +91,7 @@ def import_(
         "overwrite": overwrite,
         "licence": licence,
         "citation": citation,
-        "progress": _progress(),
+        "progress": lambda step, done, total: counter(_STEPS[step], done, total),
     }
     options |= {"sensor": sensor} if sensor else {}
     options |= _layout_options(
@@ -120,15 +121,15 @@ def layouts(
     if name is None:
         for known in known_layouts():
             layout = find_layout(known)
-            _say(f"{known}: {layout.title}. {layout.status}")
-        _say("`bench data layouts NAME` shows where each expects which files.")
+            say(f"{known}: {layout.title}. {layout.status}")
+        say("`bench data layouts NAME` shows where each expects which files.")
         return
     layout = find_layout(name)
-    _say(f"{layout.title}. {layout.status}")
-    _say(f"Sensors: {', '.join(layout.sensors)}. {layout.notes}".strip())
-    _say(f"bench data import {name} PATH --out PACK looks below PATH for:")
+    say(f"{layout.title}. {layout.status}")
+    say(f"Sensors: {', '.join(layout.sensors)}. {layout.notes}".strip())
+    say(f"bench data import {name} PATH --out PACK looks below PATH for:")
     for line in expected_tree(layout):
-        _say(f"  {line}")
+        say(f"  {line}")
 
 
 @data_app.command()
@@ -219,24 +220,6 @@ _STEPS = {"clip": "decode clips", "look": "look at images", "write": "write imag
 _SHOWN = 20
 
 
-def _progress() -> Any:
-    """A progress callback that draws on a terminal and is silent elsewhere."""
-    from vtbench.benchmark.environment import clock
-
-    last = [0.0]
-
-    def show_progress(step: str, done: int, total: int) -> None:
-        if console.is_terminal and (clock() - last[0] > 0.1 or done == total):
-            last[0] = clock()
-            console.print(f"{_STEPS[step]} {done:,}/{total:,}  ", end="\r", highlight=False)
-
-    return show_progress
-
-
-def _say(text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
 def _warn(text: str) -> None:
     errors.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
@@ -251,7 +234,7 @@ def _report(report: ImportReport) -> None:
         _warn(notice)
     say_brief(report.pack.path)
     listed = f" ({report.pack.path / 'skipped.csv'} lists them)" if report.skipped else ""
-    _say(
+    say(
         f"Imported {report.images:,} images, left out {len(report.skipped):,}{listed}. Next: "
         f"bench data verify {report.pack.path}, then "
         f"bench run --data {report.pack.path} --methods all --tasks all"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vtbench.benchmark.console import console, duration_text
+from vtbench.benchmark.console import Counter, console, duration_text, say
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,12 +49,14 @@ def verify(
 
     folder = _folder(pack, profile, overrides)
     began = clock()
-    result = verified(folder, known_tasks=registry.tasks(), progress=_progress())
+    result = verified(
+        folder, known_tasks=registry.tasks(), progress=partial(Counter(), "look at images")
+    )
     for finding in result.findings:
         _say_finding(finding)
-    _say(f"{summary(result)} ({duration_text(clock() - began)})")
+    say(f"{summary(result)} ({duration_text(clock() - began)})")
     failed = bool(result.errors or (strict and result.warnings))
-    _say(_next_step(pack, result, failed=failed))
+    say(_next_step(pack, result, failed=failed))
     if failed:
         raise typer.Exit(1)
 
@@ -81,13 +83,13 @@ def describe(
     sensors = list(opened.sensors) if sensor is None else [sensor]
     sheets = {} if no_picture else _sheet_files(opened, names, sensors, out)
     for line in lines:
-        _say(line)
-    _say("")
+        say(line)
+    say("")
     for file, (name, seen_by) in sheets.items():
         from vtbench.tasks.data.sheet import dataset_sheet
 
         _save(dataset_sheet(opened.dataset(name, seen_by), title=opened.title), file)
-    _say(f"Next: bench data verify {pack}, then bench run --data {pack} --methods all --tasks all")
+    say(f"Next: bench data verify {pack}, then bench run --data {pack} --methods all --tasks all")
 
 
 def render(
@@ -127,7 +129,7 @@ def render(
     default = "-".join(word for word in (*words, "simulated") if word) + ".png"
     _save(picture, _file(out, default))
     made = "NAME" if sensor == "all" else _data_of(sensor)
-    _say(f"Next: bench data make {made} for a whole pack; bench list datasets has all names")
+    say(f"Next: bench data make {made} for a whole pack; bench list datasets has all names")
 
 
 def say_brief(folder: Path) -> None:
@@ -136,7 +138,7 @@ def say_brief(folder: Path) -> None:
     from vtbench.tasks.data.pack import Pack
 
     for line in brief(Pack.open(folder)):
-        _say(line)
+        say(line)
 
 
 def _folder(pack: str, profile: str, overrides: list[str]) -> Path:
@@ -160,10 +162,6 @@ def _folder(pack: str, profile: str, overrides: list[str]) -> Path:
     return source.folder
 
 
-def _say(text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
 def _say_finding(finding: Finding) -> None:
     style = "red" if finding.level == "error" else "yellow"
     console.print(
@@ -180,20 +178,6 @@ def _next_step(pack: str, result: Verification, *, failed: bool) -> str:
         return f"Next: mend what is named above, then bench data verify {pack}"
     looked = ", after a look at the warnings" if result.warnings else ""
     return f"Next: bench data describe {pack}, then bench run --data {pack}{looked}"
-
-
-def _progress() -> Callable[[int, int], None]:
-    """A progress callback that draws on a terminal and is silent elsewhere."""
-    from vtbench.benchmark.environment import clock
-
-    last = [0.0]
-
-    def show_progress(done: int, total: int) -> None:
-        if console.is_terminal and (clock() - last[0] > 0.1 or done == total):
-            last[0] = clock()
-            console.print(f"look at images {done:,}/{total:,}  ", end="\r", highlight=False)
-
-    return show_progress
 
 
 def _sheet_files(
@@ -236,7 +220,7 @@ def _save(picture: Image, file: Path) -> None:
         raise UsageError(
             f"{file} cannot be written ({error.strerror or error}); choose another --out."
         ) from error
-    _say(f"Picture: {file} ({picture.width} x {picture.height} pixels)")
+    say(f"Picture: {file} ({picture.width} x {picture.height} pixels)")
 
 
 def _require(name: str, known: dict, kind: str) -> None:

@@ -9,6 +9,27 @@ from rich.console import Console
 console = Console()
 errors = Console(stderr=True)
 
+
+def say(text: str) -> None:
+    """Print a line as it is: no markup, no colours for numbers, no wrapping."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class Counter:
+    """Shows how far something is, on one line of a terminal; silent elsewhere."""
+
+    def __init__(self) -> None:
+        from vtbench.benchmark.environment import clock  # not needed by `bench --help`
+
+        self._clock, self._last = clock, 0.0
+
+    def __call__(self, word: str, done: int, total: int) -> None:
+        """Show `word done/total`, ten times a second at most, and the last one always."""
+        if console.is_terminal and (self._clock() - self._last > 0.1 or done == total):
+            self._last = self._clock()
+            console.print(f"{word} {done:,}/{total:,}  ", end="\r", highlight=False)
+
+
 #: Options that take a list: words after them up to the next option belong to it.
 LIST_OPTIONS = ("--methods", "-m", "--tasks", "-t")
 

@@ -160,7 +160,7 @@ class ContactModel:
     def press(self, surface: HeightFunction, press: Press) -> Contact:
         """The contact of B objects `surface` under `press`."""
         overlap = self.overlap(surface, press)  # (B, n, n)
-        share = press.modulus / (press.modulus + self.elastomer.plane_strain_modulus)
+        share = self.elastomer.share(press.modulus)
         normal = self._normal_force(overlap, share)
         slip, force_x, force_y = self._shear(press, normal)
         indentation = F.avg_pool2d(overlap[:, None], _POOL)[:, 0] * column(share)  # (B, m, m)

@@ -14,7 +14,7 @@ from torch import Tensor
 from vtbench.tasks.simulator.camera import Camera, sag
 from vtbench.tasks.simulator.contact import DEFLECTION, SHIFT_X, SHIFT_Y, Contact
 from vtbench.tasks.simulator.discs import draw_discs
-from vtbench.tasks.simulator.marks import Marks
+from vtbench.tasks.simulator.marks import Marks, rolled
 from vtbench.tasks.simulator.random import Draws
 from vtbench.tasks.simulator.sensors import Dots
 
@@ -32,9 +32,7 @@ class DotField(Marks):
         draws = Draws(0, stream, np.arange(len(camera.roll)))
         jitter = draws.normal("dot place", width=layout.size, limit=3.0)
         placed = layout + _JITTER * jitter.reshape(-1, *layout.shape)
-        cos, sin = np.cos(camera.roll)[:, None], np.sin(camera.roll)[:, None]
-        x, y = placed[..., 0], placed[..., 1]
-        roots = np.stack([x * cos - y * sin, x * sin + y * cos], axis=-1)
+        roots = rolled(placed, camera.roll)
         spread = _RADIUS_SPREAD * draws.normal("dot radius", width=len(layout), limit=3.0)
         depth = camera.body.pupil_to_apex - sag(np.linalg.norm(roots, axis=-1), camera.body)
 

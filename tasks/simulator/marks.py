@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
 
 from vtbench.tasks.simulator.camera import Camera
@@ -39,3 +40,10 @@ class NoMarks(Marks):
     def coverage(self, contact: Contact, copy: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
         """Nothing (1, R, R)."""
         return self._nothing
+
+
+def rolled(places: np.ndarray, roll: np.ndarray) -> np.ndarray:
+    """Places (K, n, 2) of K copies, each turned by its roll (K,) in rad about the axis."""
+    cos, sin = np.cos(roll)[:, None], np.sin(roll)[:, None]
+    x, y = places[..., 0], places[..., 1]
+    return np.stack([x * cos - y * sin, x * sin + y * cos], axis=-1)

@@ -20,7 +20,7 @@ from vtbench.tasks.simulator.contact import (
     Contact,
 )
 from vtbench.tasks.simulator.discs import draw_discs
-from vtbench.tasks.simulator.marks import Marks
+from vtbench.tasks.simulator.marks import Marks, rolled
 from vtbench.tasks.simulator.random import Draws
 from vtbench.tasks.simulator.sensors import Pins
 
@@ -53,9 +53,7 @@ class PinField(Marks):
         draws = Draws(0, stream, np.arange(len(roll)))
         jitter = draws.normal("pin place", width=2 * count, limit=3.0).reshape(-1, count, 2)
         placed = layout + self.pins.misplacement * jitter
-        cos, sin = np.cos(roll)[:, None], np.sin(roll)[:, None]
-        x, y = placed[..., 0], placed[..., 1]
-        roots = np.stack([x * cos - y * sin, x * sin + y * cos], axis=-1)
+        roots = rolled(placed, roll)
         spread = draws.normal("pin radius", width=count, limit=3.0)
         return roots, 1.0 + self.pins.radius_spread * spread
 

@@ -101,8 +101,7 @@ class ReflectingRenderer(Renderer):
         sphere = of_copy(self._square, scene.look.copy) * plane.square()
         sphere = sphere.neg_().add_(radius**2).clamp_(min=0.0).sqrt_()
         overlap = sphere.sub_(gap).add_(column(press.depth - radius)).clamp_(min=0.0)
-        share = press.modulus / (press.modulus + self.sensor.elastomer.plane_strain_modulus)
-        return overlap.mul_(column(share))
+        return overlap.mul_(column(self.sensor.elastomer.share(press.modulus)))
 
     def _gel(self, relief: Relief, copy: Tensor) -> Tensor:
         """A coated gel (B, 3, S, S): coloured flanks, darker where steep and beside contact."""

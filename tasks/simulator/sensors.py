@@ -18,7 +18,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
 
 Color = tuple[float, float, float]
 
@@ -84,6 +87,10 @@ class Elastomer:
     def plane_strain_modulus(self) -> float:
         """E / (1 - ν²), MPa (Johnson, Contact Mechanics, 1985, section 4.2)."""
         return self.modulus / (1.0 - self.poisson**2)
+
+    def share(self, modulus: torch.Tensor) -> torch.Tensor:
+        """β, the skin's part of the overlap with objects of `modulus` (B,): springs in series."""
+        return modulus / (modulus + self.plane_strain_modulus)
 
 
 @dataclass(frozen=True, kw_only=True)
