@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from vtbench.tasks.simulator.generator import Generator
 from vtbench.tasks.simulator.packs import split_ranges
 from vtbench.tasks.simulator.random import balanced_codes
 from vtbench.tasks.simulator.scenes import World
-from vtbench.tasks.simulator.sensors import GELSIGHT, PNUTAC, SENSORS, Sensor
+from vtbench.tasks.simulator.sensors import GELSIGHT, PNUTAC, SENSORS, Sensor, flat
 from vtbench.tasks.simulator.sets import SETS
 from vtbench.tasks.simulator.transfer import TRANSFER_SETS
 
@@ -82,7 +84,7 @@ def test_the_label_is_the_object(name: str) -> None:
     [
         ("magictac_t", (3.0, 3.0), 90.0, (0.7, 2.5), (0.92, 1.08)),
         ("magictac_d", (3.0, 3.0), 90.0, (0.5, 1.6), (0.656, 0.944)),
-        ("gelsight", (8.0, 3.5), 46.0, (0.2, 0.9), (0.82, 1.18)),
+        ("gelsight", (3.0, 3.5), 46.0, (0.35, 1.3), (0.82, 1.18)),
         ("pnutac", (4.0, 4.0), 90.0, (1.2, 3.2), (0.82, 1.18)),
     ],
 )
@@ -135,6 +137,41 @@ def test_tools_in_the_same_pose_look_different(name: str, sensor: Sensor) -> Non
     for index, one in enumerate(pictures):
         for other in pictures[:index]:
             assert np.abs(one - other).mean() > 0.3
+
+
+def test_imprints_are_as_clear_as_on_real_gels_but_for_one_in_twenty() -> None:
+    """The strongest of 412 real frames differ by 0.13 … 0.30; most of these touch hardly at all."""
+    scenes = SETS["gelsight"]
+    generator = Generator(GELSIGHT, size=48, seed=0)
+    codes = np.arange(360) % scenes.objects
+    scene = scenes.scene(generator.samples(scenes, np.arange(360), codes))
+    renderer = generator.renderer
+    shown = renderer._gel(renderer.relief(scene), scene.look.copy) - renderer._skin
+    change = shown.abs().amax(1).flatten(1)  # of the untouched gel's colour, per pixel
+    strongest, imprint = change.quantile(0.995, dim=1), (change > 0.04).float().mean(1)
+
+    assert strongest.median() > 0.18
+    assert (strongest < 0.08).float().mean() < 0.05
+    for code in range(scenes.objects):
+        assert (imprint[codes == code] < 0.015).float().mean() <= 0.05
+
+
+def test_most_of_an_imprint_is_on_the_gel() -> None:
+    scenes = SETS["gelsight"]
+    wider = dataclasses.replace(
+        GELSIGHT, body=flat(width=32.0, crown_radius=120.0, pupil_to_apex=22.0, thickness=2.0)
+    )
+    generator = Generator(wider, size=48, seed=0)
+    indices = np.arange(180)
+    touched = generator.renderer._indentation(
+        scenes.scene(generator.samples(scenes, indices, indices % scenes.objects))
+    ).gt(0.0)
+    side = touched.shape[1]
+    on_gel = touched[:, side // 4 : -side // 4, side // 4 : -side // 4].flatten(1).sum(1)
+
+    share = on_gel / touched.flatten(1).sum(1)
+    assert share.min() > 0.5
+    assert share.mean() > 0.85
 
 
 def test_dots_show_the_unlabelled_shear_and_a_bare_gel_does_not() -> None:
