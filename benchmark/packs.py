@@ -79,19 +79,33 @@ def make(
     """Make a pack on demand; does nothing where it is there."""
     from filelock import FileLock
 
+    if not source.ready:
+        check(source, settings, registry)
     source.folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{source.folder}.lock"):  # another runner may be making it just now
         if source.ready:
             return
-        from vtbench.tasks.simulator.scenes import World
-
         maker: Any = registry[source.name]()
-        simulated = settings.data.simulated
         maker.prepare(
             source.folder,
-            size=settings.data.stored_size,
-            counts={task: simulated.counts[task] for task in source.tasks},
-            seed=simulated.world_seed,
-            world=World(**simulated.world),
+            **_request(source, settings),
+            seed=settings.data.simulated.world_seed,
             progress=progress,
         )
+
+
+def check(source: PackSource, settings: Settings, registry: Registry) -> None:
+    """Raise DataError where a pack made on demand cannot be made as the settings want it."""
+    maker: Any = registry[source.name]()
+    maker.check(**_request(source, settings))
+
+
+def _request(source: PackSource, settings: Settings) -> dict[str, Any]:
+    from vtbench.tasks.simulator.scenes import World
+
+    simulated = settings.data.simulated
+    return {
+        "size": settings.data.stored_size,
+        "counts": {task: simulated.counts[task] for task in source.tasks},
+        "world": World(**simulated.world),
+    }

@@ -160,3 +160,5 @@ def _check_counts(profile: Profile, source: PackSource) -> None:
             f"The profile does not say how many {missing[0]} images to simulate; "
             f"add --set data.simulated.counts.{missing[0]}=900."
         )
+    if not source.ready:
+        packs.check(source, profile.settings, registry.datasets())

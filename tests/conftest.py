@@ -39,8 +39,8 @@ data:
   stored_size: 32
   simulated:
     counts:
-      {shape: 42, grating: 28, material: 48, force: 30, contact_point: 30, edge_pose: 30,
-       magictac_t: 42, magictac_d: 40, gelsight: 36, pnutac: 33}
+      {shape: 140, grating: 48, material: 160, force: 30, contact_point: 30, edge_pose: 30,
+       magictac_t: 105, magictac_d: 50, gelsight: 45, pnutac: 55}
 encoder: {image_size: 32, width: 8}
 pretrain: {epochs: 2, batch_size: 16, scale: {head: 0.02, narrowest: 4, codes: 0.01, queue: 0.01}}
 probe: {batch_size: 16, classification_epochs: 3, regression_epochs: 3, pixel_size: 8}

@@ -7,6 +7,7 @@ with the same labels and splits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +21,7 @@ from vtbench.tasks.data.writer import DatasetContent, write_pack
 from vtbench.tasks.errors import DataError
 from vtbench.tasks.simulator.generator import Generator
 from vtbench.tasks.simulator.random import balanced_codes
+from vtbench.tasks.simulator.render import check_size
 from vtbench.tasks.simulator.scenes import SceneSet, World
 from vtbench.tasks.simulator.sensors import SENSORS
 from vtbench.tasks.simulator.sets import SETS
@@ -27,7 +29,6 @@ from vtbench.tasks.simulator.sets import SETS
 Progress = Callable[[int, int], None]
 
 _BLOCK = 256  # images made and handed over together
-_FEWEST = 7  # images of a set, so that no split is empty
 
 
 class SimulatedPack:
@@ -64,7 +65,7 @@ class SimulatedPack:
         is written. Raises DataError for an unknown set, too few images, a size that cannot be
         rendered, more copies held out than there are, or a folder that cannot be written.
         """
-        self._check(counts, world)
+        self.check(size=size, counts=counts, world=world)
         (sensor,) = self.sensors
         generator = Generator(
             SENSORS[sensor], size=size, seed=seed, world=world, device=self.device
@@ -84,16 +85,20 @@ class SimulatedPack:
             citation=f"Simulated by vtbench, {self.about}; {_facts(seed, world)}.",
         )
 
-    def _check(self, counts: Mapping[str, int], world: World) -> None:
+    def check(self, *, size: int, counts: Mapping[str, int], world: World = World()) -> None:
+        """Raise DataError for what `prepare` would refuse, without rendering anything."""
+        check_size(size)
         offered = ", ".join(self.tasks)
         if not counts:
             raise DataError(f"No images are asked for; name at least one set of: {offered}.")
         for name, count in counts.items():
             if name not in self.tasks:
                 raise DataError(f"{self.name} has no set {name!r}; it has: {offered}.")
-            if count < _FEWEST:
+            fewest = fewest_images(SETS[name])
+            if count < fewest:
                 raise DataError(
-                    f"{count} images of {name!r} are too few; ask for {_FEWEST} or more."
+                    f"{count} images of {name!r} are too few for each of its "
+                    f"{SETS[name].objects} objects to be in every split; ask for {fewest} or more."
                 )
         if not 0 <= world.held_out_copies < world.copies:
             raise DataError(
@@ -190,6 +195,18 @@ def split_ranges(count: int, fractions: tuple[float, float, float]) -> dict[str,
     """Index ranges [start, stop) of train, val and test."""
     train, val = round(fractions[0] * count), round((fractions[0] + fractions[1]) * count)
     return {"train": (0, train), "val": (train, val), "test": (val, count)}
+
+
+def fewest_images(scenes: SceneSet) -> int:
+    """From how many images on every split shows each object of a set at least once."""
+    count = math.ceil((scenes.objects + 1) / min(scenes.fractions))  # rounding takes less than one
+    while _smallest_split(count - 1, scenes.fractions) >= scenes.objects:
+        count -= 1
+    return count
+
+
+def _smallest_split(count: int, fractions: tuple[float, float, float]) -> int:
+    return min(stop - start for start, stop in split_ranges(count, fractions).values())
 
 
 def _facts(seed: int, world: World) -> str:

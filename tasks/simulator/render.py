@@ -36,11 +36,7 @@ class Renderer(ABC):
     def __init__(
         self, sensor: Sensor, *, size: int, copies: int = 1, device: torch.device | str = "cpu"
     ) -> None:
-        if size % 2 or not SMALLEST <= size <= LARGEST:
-            raise DataError(
-                f"The simulator cannot render {size} pixels; choose an even size from {SMALLEST} "
-                f"to {LARGEST}."
-            )
+        check_size(size)
         device = torch.device(device)
         self.sensor, self.size = sensor, size
         self.factor = 2 if size < _SUPERSAMPLED_BELOW else 1
@@ -72,6 +68,15 @@ class Renderer(ABC):
         sigma = (0.005 + 0.006 * image[:, 1:2]) * look.noise_scale.view(-1, 1, 1, 1)
         noise = self._noise.index_select(0, look.noise_field)
         return image.addcmul_(noise, sigma).clamp_(0.0, 1.0)
+
+
+def check_size(size: int) -> None:
+    """Raise DataError for a size that is odd or not within 32 … 256."""
+    if size % 2 or not SMALLEST <= size <= LARGEST:
+        raise DataError(
+            f"The simulator cannot render {size} pixels; choose an even size from {SMALLEST} "
+            f"to {LARGEST}."
+        )
 
 
 def _rest_shape(body: Body) -> np.ndarray:

@@ -16,7 +16,7 @@ title: a small supervised network
 data:
   stored_size: 64
   simulated:
-    counts: {shape: 21, grating: 2100, material: 24, force: 7, contact_point: 7, edge_pose: 7}
+    counts: {shape: 140, grating: 2100, material: 160, force: 7, contact_point: 7, edge_pose: 7}
 encoder: {image_size: 64, width: 16, max_pool: false}
 supervised: {epochs: 12, batch_size: 32}
 probe: {batch_size: 64}

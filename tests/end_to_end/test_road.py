@@ -151,7 +151,7 @@ def test_a_simulated_pack_is_made_on_first_use_and_said_to_be_simulated(bench: B
     done = bench("run", "--profile", "tiny.yaml", "--methods", "random_init", "raw_pixels")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "rendering 208 simulated images" in done.stdout
+    assert "rendering 438 simulated images" in done.stdout
     found = records(bench.folder / "runs")
     assert {record["task"] for record in found} == {
         "shape", "grating", "material", "force", "contact_point", "edge_pose",

@@ -17,13 +17,15 @@ from vtbench.tasks.simulator.packs import (
     TacTipSim,
     ViTacSim,
     ViTacTipSim,
+    fewest_images,
     split_ranges,
 )
+from vtbench.tasks.simulator.random import balanced_codes
 from vtbench.tasks.simulator.scenes import World
 from vtbench.tasks.simulator.sensors import SENSORS
 from vtbench.tasks.simulator.sets import SETS
 
-COUNTS = dict.fromkeys(ViTacTipSim.tasks, 40)
+COUNTS = dict.fromkeys(ViTacTipSim.tasks, 40) | {"shape": 140, "grating": 60, "material": 160}
 PACKS = {cls.name: cls for cls in SimulatedPack.__subclasses__()}
 TRANSFER = ("magictac-t-sim", "magictac-d-sim", "gelsight-sim", "pnutac-sim")
 
@@ -108,16 +110,17 @@ def test_columns_have_classes_or_units(pack: Pack, name: str, facts: dict[str, o
 
 @pytest.mark.parametrize("name", list(COUNTS))
 def test_datasets_hold_images_labels_and_contiguous_splits(pack: Pack, name: str) -> None:
-    dataset = pack.dataset(name)
+    dataset, count = pack.dataset(name), COUNTS[name]
 
-    assert dataset.images.shape == (40, 32, 32, 3)
+    assert dataset.images.shape == (count, 32, 32, 3)
     assert dataset.images.dtype == np.uint8
-    assert all(len(values) == 40 for values in dataset.columns.values())
+    assert all(len(values) == count for values in dataset.columns.values())
     splits = {split: indices.tolist() for split, indices in dataset.splits.items()}
+    train, val = count * 70 // 100, count * 85 // 100
     assert splits == {
-        "train": list(range(28)),
-        "val": list(range(28, 34)),
-        "test": list(range(34, 40)),
+        "train": list(range(train)),
+        "val": list(range(train, val)),
+        "test": list(range(val, count)),
     }
 
 
@@ -170,14 +173,14 @@ def test_test_images_alone_show_the_copies_that_are_held_out(tmp_path: Path) -> 
     for held_out in (0, 3):
         world = World(copies=4, held_out_copies=held_out)
         made = ViTacTipSim().prepare(
-            tmp_path / str(held_out), size=32, counts={"shape": 84}, seed=0, world=world
+            tmp_path / str(held_out), size=32, counts={"shape": 140}, seed=0, world=world
         )
         shown[held_out] = made.dataset("shape").images
         assert f"{held_out} in the test images only" in made.declaration.citation
     labels = [(tmp_path / str(n) / "shape" / "labels.csv").read_bytes() for n in (0, 3)]
 
     assert labels[0] == labels[1]
-    plain = ViTacTipSim().prepare(tmp_path / "one", size=32, counts={"shape": 84}, seed=0)
+    plain = ViTacTipSim().prepare(tmp_path / "one", size=32, counts={"shape": 140}, seed=0)
     first = plain.dataset("shape")
     trained = np.concatenate([first.splits["train"], first.splits["val"]])
     assert np.array_equal(shown[3][trained], first.images[trained])  # one copy is left: the first
@@ -197,11 +200,31 @@ def test_progress_counts_up_to_all_images(tmp_path: Path) -> None:
     assert reports == [(256, 310), (300, 310), (310, 310)]
 
 
+@pytest.mark.parametrize("name", list(SETS))
+def test_every_split_of_the_fewest_images_shows_every_object(name: str) -> None:
+    scenes = SETS[name]
+    fewest = fewest_images(scenes)
+
+    def shown(count: int) -> set[int]:
+        """How many objects the splits show."""
+        ranges = split_ranges(count, scenes.fractions)
+        codes = balanced_codes(0, name, ranges, scenes.objects)
+        return {len(np.unique(codes[start:stop])) for start, stop in ranges.values()}
+
+    assert all(shown(count) == {scenes.objects} for count in range(fewest, fewest + 60))
+    assert shown(fewest - 1) != {scenes.objects}
+
+
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
         ({"shapes": 40}, "no set 'shapes'; it has: shape, grating"),
-        ({"shape": 3}, "3 images of 'shape' are too few"),
+        (
+            {"shape": 7},
+            "7 images of 'shape' are too few for each of its 21 .* 139 or more",
+        ),
+        ({"force": 5}, "5 images of 'force' are too few .*; ask for 6 or more"),
+        ({"force": 0}, "0 images of 'force' are too few"),
         ({"gelsight": 40}, "vitactip-sim has no set 'gelsight'"),
         ({}, "at least one set"),
     ],
@@ -220,7 +243,7 @@ def test_holding_out_every_copy_is_refused(tmp_path: Path) -> None:
         ViTacTipSim().prepare(
             tmp_path / "pack",
             size=32,
-            counts={"shape": 42},
+            counts={"shape": 140},
             seed=0,
             world=World(copies=2, held_out_copies=2),
         )
