@@ -4,14 +4,19 @@ The protocol is SARL's (arXiv 2512.01908, linear evaluation): SGD with learning 
 momentum 0.9 for 100 epochs of classification, AdamW with learning rate 0.01 for 200 epochs of
 regression. Where the paper is silent, `ProbeProtocol` says what is done.
 
-Shapes: N samples, D features, K outputs of the head.
+Training knows the train and the val images only (`train_heads`); the test images are read after
+it, once (`TrainedHead.read`). Several heads can be trained side by side, as `tuned` does.
+
+Shapes: N samples, n of them in a split, D features, K outputs of the head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -19,9 +24,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vtbench.tasks.base import Task
+from vtbench.tasks.encoding import TargetStatistics
 from vtbench.tasks.errors import TaskError
 from vtbench.tasks.selection import (
-    SPLITS,
     BestEpoch,
     ProbeResult,
     copied_weights,
@@ -37,6 +42,14 @@ RELATIVE_SD_FLOOR = 0.1
 #: Nor by less than this share of the features' root mean square: what varies less is rounding
 #: (a float32 forward pass leaves about 1e-6), as in the features of a collapsed encoder.
 RELATIVE_SIZE_FLOOR = 1e-4
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Learning rate and weight decay of one head."""
+
+    lr: float
+    weight_decay: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,21 +82,24 @@ class ProbeProtocol:
             return self.regression_epochs
         return self.classification_epochs
 
-    def optimizer(self, task: Task, head: nn.Linear) -> torch.optim.Optimizer:
-        """The optimiser for this kind of task."""
+    def rates(self, task: Task) -> Rates:
+        """Learning rate and weight decay for this kind of task."""
         if task.kind == "regression":
-            return torch.optim.AdamW(
-                head.parameters(),
-                lr=self.regression_lr,
-                weight_decay=self.regression_weight_decay,
-                fused=True,
-            )
+            return Rates(self.regression_lr, self.regression_weight_decay)
+        return Rates(self.classification_lr, self.classification_weight_decay)
+
+    def optimizer(
+        self, task: Task, heads: Sequence[nn.Linear], rates: Sequence[Rates]
+    ) -> torch.optim.Optimizer:
+        """The optimiser for this kind of task, with each head's own rates."""
+        groups = [
+            {"params": list(head.parameters()), "lr": own.lr, "weight_decay": own.weight_decay}
+            for head, own in zip(heads, rates, strict=True)
+        ]
+        if task.kind == "regression":
+            return torch.optim.AdamW(groups, fused=True)
         return torch.optim.SGD(
-            head.parameters(),
-            lr=self.classification_lr,
-            momentum=self.classification_momentum,
-            weight_decay=self.classification_weight_decay,
-            fused=True,
+            groups, lr=self.classification_lr, momentum=self.classification_momentum, fused=True
         )
 
     def loss(self, task: Task, predicted: Tensor, target: Tensor) -> Tensor:
@@ -116,45 +132,114 @@ def fit_probe(
     training diverges.
     """
     rows = split_rows(splits)
-    inputs = _inputs(features, rows, protocol, device)
-    own = {name: targets[rows[name]] for name in SPLITS}
+    train, val = (Examples.of(features, targets, rows, name) for name in ("train", "val"))
+    (head,) = train_heads(
+        train, val, task, [protocol.rates(task)], protocol=protocol, seed=seed, device=device
+    )
+    return head.read(Examples.of(features, targets, rows, "test"))
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """The images of one split: features (n, D) float32, targets and rows of the dataset (n,)."""
+
+    features: np.ndarray
+    targets: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        features: np.ndarray,
+        targets: np.ndarray,
+        rows: Mapping[str, np.ndarray],
+        split: str,
+    ) -> Self:
+        """A split's part of all features and targets; TaskError when a feature is not finite."""
+        part = np.asarray(features[rows[split]], dtype=np.float32)
+        if not np.isfinite(part).all():
+            raise TaskError(
+                f"The encoder gives non-finite features for {split} images; it has diverged: "
+                "train it again with a lower learning rate or in precision 32."
+            )
+        return cls(part, targets[rows[split]], rows[split])
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """How features are centred and divided, (D,) each; 0 and 1 leave them as they are."""
+
+    centre: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, train: Examples, *, standardize: bool) -> Self:
+        """The training features' own statistics, where they are to be standardised."""
+        if standardize:
+            return cls(*feature_statistics(train.features))
+        return cls(np.zeros(1, np.float32), np.ones(1, np.float32))
+
+    def __call__(self, features: np.ndarray) -> Tensor:
+        """Features (n, D) as the head is given them."""
+        return torch.from_numpy((features - self.centre) / self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedHead:
+    """One trained head, its best epoch, and how features and targets are scaled for it."""
+
+    task: Task
+    head: nn.Linear
+    best: BestEpoch[dict[str, Tensor]]
+    scaling: Scaling
+    statistics: TargetStatistics
+
+    def read(self, test: Examples, chosen: Mapping[str, float | int] | None = None) -> ProbeResult:
+        """Score the head of the best epoch on the test images; TaskError when it diverged."""
+        self.head.load_state_dict(self.best.weights)
+        inputs = self.scaling(test.features).to(self.head.weight.device)
+        predictions = self.task.decode(_outputs(self.head, inputs), self.statistics)
+        return self.best.result(predictions, test.targets, test.rows, chosen)
+
+
+def train_heads(
+    train: Examples,
+    val: Examples,
+    task: Task,
+    rates: Sequence[Rates],
+    *,
+    protocol: ProbeProtocol,
+    seed: int,
+    device: str | torch.device,
+) -> list[TrainedHead]:
+    """One head for each of the `rates`, trained side by side; no test image is at hand here.
+
+    All heads start from the same weights and see the same batches, and each has a loss and an
+    epoch of its own: a head becomes, to the last bit, what it becomes when trained alone.
+    """
+    scaling = Scaling.of(train, standardize=protocol.standardize_features)
+    statistics = task.statistics(train.targets)
     generator = torch.Generator().manual_seed(seed)
-    head = task.head(features.shape[1], generator=generator).to(device)
-    statistics = task.statistics(own["train"])
-    wanted = tensor_of(task.encode(own["train"], statistics)).to(device)
-    optimizer = protocol.optimizer(task, head)
-    best: BestEpoch[dict[str, Tensor]] = BestEpoch(task, own["val"])
+    first = task.head(train.features.shape[1], generator=generator)
+    heads = [copy.deepcopy(first).to(device) for _ in rates]
+    best = [BestEpoch[dict[str, Tensor]](task, val.targets) for _ in rates]
+    inputs, asked = (scaling(part.features).to(device) for part in (train, val))
+    wanted = tensor_of(task.encode(train.targets, statistics)).to(device)
+    optimizer = protocol.optimizer(task, heads, rates)
     for epoch in range(1, protocol.epochs(task) + 1):
         order = torch.randperm(len(wanted), generator=generator).to(device)
         for batch in order.split(protocol.batch_size):
+            features, target = inputs[batch], wanted[batch]  # one look-up for all heads
             optimizer.zero_grad()
-            protocol.loss(task, head(inputs["train"][batch]), wanted[batch]).backward()
+            torch.autograd.backward([protocol.loss(task, head(features), target) for head in heads])
             optimizer.step()
-        predictions = task.decode(_outputs(head, inputs["val"]), statistics)
-        best.offer(epoch, predictions, lambda: copied_weights(head))
-    head.load_state_dict(best.weights)
-    predictions = task.decode(_outputs(head, inputs["test"]), statistics)
-    return best.result(predictions, own["test"], rows["test"])
-
-
-def _inputs(
-    features: np.ndarray,
-    rows: Mapping[str, np.ndarray],
-    protocol: ProbeProtocol,
-    device: str | torch.device,
-) -> dict[str, Tensor]:
-    """The features of each split on the device, standardised by those of the train split."""
-    parts = {name: np.asarray(features[rows[name]], dtype=np.float32) for name in SPLITS}
-    for name, part in parts.items():
-        if not np.isfinite(part).all():
-            raise TaskError(
-                f"The encoder gives non-finite features for {name} images; it has diverged: "
-                "train it again with a lower learning rate or in precision 32."
-            )
-    if protocol.standardize_features:
-        centre, scale = feature_statistics(parts["train"])
-        parts = {name: (part - centre) / scale for name, part in parts.items()}
-    return {name: torch.from_numpy(part).to(device) for name, part in parts.items()}
+        for head, own in zip(heads, best, strict=True):
+            predictions = task.decode(_outputs(head, asked), statistics)
+            own.offer(epoch, predictions, partial(copied_weights, head))
+    return [
+        TrainedHead(task, head, own, scaling, statistics)
+        for head, own in zip(heads, best, strict=True)
+    ]
 
 
 def feature_statistics(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

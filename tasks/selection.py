@@ -1,9 +1,9 @@
-"""Which rows each split has, and which epoch's weights are kept."""
+"""Which rows each split has, which epoch's weights are kept, and which of several candidates."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -25,7 +25,8 @@ class ProbeResult:
     scores, val_scores: metric name -> number on the test and the validation images;
     predictions: (n_test, C) float32 logits or (n_test, T) float64 values in the targets' units;
     test_indices: (n_test,) rows of the dataset, in the order of `predictions`;
-    best_epoch: counted from 1.
+    best_epoch: counted from 1; 0 where nothing was trained in epochs;
+    chosen: what else the validation images decided, name -> number.
     """
 
     scores: dict[str, float]
@@ -33,6 +34,7 @@ class ProbeResult:
     predictions: np.ndarray
     test_indices: np.ndarray
     best_epoch: int
+    chosen: Mapping[str, float | int] = field(default_factory=dict)
 
 
 class BestEpoch(Generic[Weights]):
@@ -78,7 +80,13 @@ class BestEpoch(Generic[Weights]):
             )
         return self._weights
 
-    def result(self, predictions: np.ndarray, targets: np.ndarray, rows: np.ndarray) -> ProbeResult:
+    def result(
+        self,
+        predictions: np.ndarray,
+        targets: np.ndarray,
+        rows: np.ndarray,
+        chosen: Mapping[str, float | int] | None = None,
+    ) -> ProbeResult:
         """The finished training, given predictions, targets and row indices of the test images."""
         return ProbeResult(
             scores=self._task.scores(predictions, targets),
@@ -86,7 +94,22 @@ class BestEpoch(Generic[Weights]):
             predictions=predictions,
             test_indices=rows,
             best_epoch=self.epoch,
+            chosen=dict(chosen or {}),
         )
+
+
+def best_candidate(task: Task, val_scores: Sequence[Mapping[str, float]]) -> int | None:
+    """Index of the candidate with the best primary score; of equal ones the first.
+
+    Empty scores are those of a candidate that diverged; None when all did.
+    """
+    best: int | None = None
+    name = task.primary.name
+    for index, scores in enumerate(val_scores):
+        held = None if best is None else val_scores[best][name]
+        if scores and task.primary.improves(scores[name], held):
+            best = index
+    return best
 
 
 def split_rows(splits: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
