@@ -12,14 +12,21 @@ import numpy as np
 import torch
 
 from vtbench.tasks.simulator.random import Draws
-from vtbench.tasks.simulator.reflecting import ReflectingRenderer
+from vtbench.tasks.simulator.reflecting import GelRenderer, MembraneRenderer
 from vtbench.tasks.simulator.render import Renderer
 from vtbench.tasks.simulator.scenes import Numbers, Samples, SceneSet, World
-from vtbench.tasks.simulator.see_through import SeeThroughRenderer
+from vtbench.tasks.simulator.see_through import BACKDROPS, SeeThroughRenderer
 from vtbench.tasks.simulator.sensors import CoatedGel, Membrane, Sensor
 from vtbench.tasks.simulator.textures import TextureAtlas
 
 _BATCH = {"cpu": 16, "cuda": 512}  # fields of 16 images stay in the cache of one core
+
+#: The renderer that each skin asks for.
+RENDERERS: dict[type, type[Renderer]] = {
+    **dict.fromkeys(BACKDROPS, SeeThroughRenderer),
+    CoatedGel: GelRenderer,
+    Membrane: MembraneRenderer,
+}
 
 
 class Generator:
@@ -106,10 +113,7 @@ def renderer(
     sensor: Sensor, *, size: int, world: World = World(), device: torch.device | str = "cpu"
 ) -> Renderer:
     """The renderer that a sensor's skin asks for; a dome is cropped by the world's zoom."""
-    kind = (
-        ReflectingRenderer if isinstance(sensor.skin, CoatedGel | Membrane) else SeeThroughRenderer
-    )
     if sensor.body.lens == "fisheye":
         body = replace(sensor.body, focal=sensor.body.focal * world.zoom)
         sensor = replace(sensor, body=body)
-    return kind(sensor, size=size, copies=world.copies, device=device)
+    return RENDERERS[type(sensor.skin)](sensor, size=size, copies=world.copies, device=device)

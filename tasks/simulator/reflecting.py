@@ -9,6 +9,7 @@ Shapes: B samples, S pixels per side of the image, R = S or 2 S of the fields.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,8 +26,9 @@ from vtbench.tasks.simulator.dots import DotField
 from vtbench.tasks.simulator.random import Draws
 from vtbench.tasks.simulator.render import Renderer
 from vtbench.tasks.simulator.scenes import Scene
-from vtbench.tasks.simulator.sensors import CoatedGel, Sensor
+from vtbench.tasks.simulator.sensors import Sensor
 
+_DEEPEST_SHADOW = 0.3  # mm below the neighbourhood, from which on it is as dark: chosen
 _STEADY = 0.5  # share of the uneven light of `Look` on skins whose lamps are built in: chosen
 
 
@@ -45,7 +47,7 @@ class Relief:
 
 
 class ReflectingRenderer(Renderer):
-    """Optics of `CoatedGel` and `Membrane`."""
+    """What opaque skins share. Subclasses paint the untouched skin and shade its relief."""
 
     def __init__(
         self, sensor: Sensor, *, size: int, copies: int = 1, device: torch.device | str = "cpu"
@@ -53,18 +55,23 @@ class ReflectingRenderer(Renderer):
         super().__init__(sensor, size=size, copies=copies, device=device)
         camera, skin = self.camera, sensor.skin
         draws = Draws(0, self.stream, np.arange(copies))
-        paint = gel_pictures if isinstance(skin, CoatedGel) else membrane_pictures
-        self._skin = F.avg_pool2d(paint(skin, camera, draws), self.factor)  # (K, 3, S, S)
+        self._skin = F.avg_pool2d(self.painted(draws), self.factor)  # (K, 3, S, S)
         self._lights = light_directions(skin.azimuths, skin.colors, camera, draws)  # (K, 2, 3)
         self.dots = DotField(sensor.marks, camera, stream=self.stream) if sensor.marks else None
-        self._bulge = camera.skin / (sensor.body.curvature_radius - camera.sag)[:, None]
         self._square = camera.ray.square().sum(1)  # (K, R, R) tan² of the viewing angle
+
+    @abstractmethod
+    def painted(self, draws: Draws) -> Tensor:
+        """Colour (K, 3, R, R) of the untouched skin of K copies."""
+
+    @abstractmethod
+    def shaded(self, relief: Relief, copy: Tensor) -> Tensor:
+        """Colour (B, 3, S, S) of the pressed skins of the copies (B,); may change the relief."""
 
     def render(self, scene: Scene, contact: Contact) -> Tensor:
         """Images (B, 3, S, S) in 0 … 1."""
         look = scene.look
-        shade = self._gel if isinstance(self.sensor.skin, CoatedGel) else self._membrane
-        image = shade(self.relief(scene), look.copy)
+        image = self.shaded(self.relief(scene), look.copy)
         size = (self.size, self.size)
         lit = F.interpolate(look.illumination[:, None], size, mode="bilinear", align_corners=True)
         lit.mul_(_STEADY).add_(1.0)
@@ -103,28 +110,6 @@ class ReflectingRenderer(Renderer):
         overlap = sphere.sub_(gap).add_(column(press.depth - radius)).clamp_(min=0.0)
         return overlap.mul_(column(self.sensor.elastomer.share(press.modulus)))
 
-    def _gel(self, relief: Relief, copy: Tensor) -> Tensor:
-        """A coated gel (B, 3, S, S): coloured flanks, darker where steep and beside contact."""
-        skin = self.sensor.skin
-        facing = _facing(relief.slope_x, relief.slope_y)
-        shadow = (relief.wide - relief.height).clamp_(0.0, 0.3)
-        dark = (facing - 1.0).mul_(skin.steepness_loss).sub_(shadow, alpha=skin.shadow)
-        image = of_copy(self._skin, copy) + self._pool(dark)[:, None]
-        for light in self._lit(relief.slope_x, relief.slope_y, facing, copy):
-            image.addcmul_(*light, value=skin.strength)
-        return image
-
-    def _membrane(self, relief: Relief, copy: Tensor) -> Tensor:
-        """A grey membrane (B, 3, S, S): its own bulge is shaded like what is pressed into it."""
-        bulge = of_copy(self._bulge, copy)
-        slope_x, slope_y = relief.slope_x.sub_(bulge[:, 0]), relief.slope_y.sub_(bulge[:, 1])
-        facing = _facing(slope_x, slope_y)
-        share = self.sensor.skin.facing
-        along_axis = self._pool(facing.pow(3.0).mul_(share).add_(1.0 - share))[:, None]
-        first, second = self._lit(slope_x, slope_y, facing, copy)
-        image = torch.addcmul(along_axis, *first).addcmul_(*second)  # (B, 3, S, S)
-        return image.clamp_(min=0.0).mul_(of_copy(self._skin, copy))
-
     def _lit(
         self, slope_x: Tensor, slope_y: Tensor, facing: Tensor, copy: Tensor
     ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -132,6 +117,52 @@ class ReflectingRenderer(Renderer):
         for axis, slope in enumerate((slope_x, slope_y)):
             normal = self._pool(slope.mul_(facing)).neg_()
             yield normal[:, None], self._lights[copy, axis, :, None, None]
+
+
+class GelRenderer(ReflectingRenderer):
+    """Optics of `CoatedGel`."""
+
+    def painted(self, draws: Draws) -> Tensor:
+        """The background of real gels."""
+        return gel_pictures(self.sensor.skin, self.camera, draws)
+
+    def shaded(self, relief: Relief, copy: Tensor) -> Tensor:
+        """Coloured flanks, darker where steep and beside contact."""
+        skin = self.sensor.skin
+        facing = _facing(relief.slope_x, relief.slope_y)
+        shadow = (relief.wide - relief.height).clamp_(0.0, _DEEPEST_SHADOW)
+        dark = (facing - 1.0).mul_(skin.steepness_loss).sub_(shadow, alpha=skin.shadow)
+        image = of_copy(self._skin, copy) + self._pool(dark)[:, None]
+        for light in self._lit(relief.slope_x, relief.slope_y, facing, copy):
+            image.addcmul_(*light, value=skin.strength)
+        return image
+
+
+class MembraneRenderer(ReflectingRenderer):
+    """Optics of `Membrane`."""
+
+    def __init__(
+        self, sensor: Sensor, *, size: int, copies: int = 1, device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(sensor, size=size, copies=copies, device=device)
+        from_centre = sensor.body.curvature_radius - self.camera.sag
+        self._bulge = self.camera.skin / from_centre[:, None]  # (K, 2, R, R) slopes at rest
+
+    def painted(self, draws: Draws) -> Tensor:
+        """Grey, dark beyond the rim."""
+        return membrane_pictures(self.sensor.skin, self.camera, draws)
+
+    def shaded(self, relief: Relief, copy: Tensor) -> Tensor:
+        """Its own bulge is shaded like what is pressed into it."""
+        bulge = of_copy(self._bulge, copy)
+        slope_x, slope_y = relief.slope_x.sub_(bulge[:, 0]), relief.slope_y.sub_(bulge[:, 1])
+        facing = _facing(slope_x, slope_y)
+        share = self.sensor.skin.facing
+        # The cube is chosen, as `Membrane` says.
+        along_axis = self._pool(facing.pow(3.0).mul_(share).add_(1.0 - share))[:, None]
+        first, second = self._lit(slope_x, slope_y, facing, copy)
+        image = torch.addcmul(along_axis, *first).addcmul_(*second)  # (B, 3, S, S)
+        return image.clamp_(min=0.0).mul_(of_copy(self._skin, copy))
 
 
 def _differences(height: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from vtbench.tasks.errors import DataError
+
 if TYPE_CHECKING:
     import torch
 
@@ -112,7 +114,7 @@ class Pins:
 class Dots:
     """Flat dots painted on the inside of a membrane, on a staggered lattice."""
 
-    across: int = 11
+    across: int = 11  # chosen: dots along a side
     pitch: float = 2.3  # chosen
     radius: float = 0.42  # chosen
     color: Color = (0.05, 0.05, 0.05)  # chosen
@@ -247,6 +249,12 @@ class Membrane:
 Skin = ClearSkin | BlackSkin | ClearBlock | CoatedGel | Membrane
 Marks = Pins | Dots | Grid
 
+#: Which marks the renderer of each skin can draw.
+CARRIED: dict[type, tuple[type, ...]] = {
+    **dict.fromkeys((ClearSkin, BlackSkin, ClearBlock), (Pins, Grid)),
+    **dict.fromkeys((CoatedGel, Membrane), (Dots,)),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sensor:
@@ -254,6 +262,8 @@ class Sensor:
 
     build: sensors of one build share the mounting tolerances of their copies, so that the same
     press looks the same but for skin and marks.
+
+    Raises DataError for marks that its skin cannot carry.
     """
 
     name: str
@@ -263,6 +273,15 @@ class Sensor:
     elastomer: Elastomer = field(default_factory=Elastomer)
     skin: Skin
     marks: Marks | None = None
+
+    def __post_init__(self) -> None:
+        skin, marks, carried = type(self.skin), type(self.marks), CARRIED[type(self.skin)]
+        if self.marks is not None and marks not in carried:
+            offered = " or ".join(kind.__name__ for kind in carried)
+            raise DataError(
+                f"The sensor {self.name!r} declares {marks.__name__}, which a {skin.__name__} "
+                f"cannot carry; declare {offered}, or no marks."
+            )
 
 
 _DOME = "vitactip"

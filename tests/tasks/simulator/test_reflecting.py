@@ -10,12 +10,26 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from vtbench.tasks.errors import DataError
 from vtbench.tasks.simulator.blur import blur
 from vtbench.tasks.simulator.contact import Press
 from vtbench.tasks.simulator.generator import Generator
 from vtbench.tasks.simulator.objects import Ball, Shapes, Surface
 from vtbench.tasks.simulator.scenes import Scene, World
-from vtbench.tasks.simulator.sensors import GELSIGHT, PNUTAC, Dots, Mounting, Sensor
+from vtbench.tasks.simulator.sensors import (
+    CARRIED,
+    GELSIGHT,
+    MAGICTAC_D,
+    PNUTAC,
+    SENSORS,
+    VITACTIP,
+    Dots,
+    Grid,
+    Marks,
+    Mounting,
+    Pins,
+    Sensor,
+)
 from vtbench.tasks.simulator.sets import SETS
 from vtbench.tasks.simulator.shapes import SHAPES
 
@@ -336,6 +350,46 @@ def test_a_gel_without_marks_does_not_show_shear_and_one_with_dots_does(gel: Gen
 
     assert changes[0] == 0
     assert changes[1] > 0.2
+
+
+@pytest.mark.parametrize(
+    ("sensor", "marks", "sentence"),
+    [
+        (
+            GELSIGHT,
+            Pins(),
+            "'gelsight' declares Pins, which a CoatedGel cannot carry; declare Dots,",
+        ),
+        (GELSIGHT, Grid(), "declares Grid"),
+        (PNUTAC, Pins(), "declares Pins, which a Membrane cannot"),
+        (
+            VITACTIP,
+            Dots(),
+            "Dots, which a ClearSkin cannot carry; declare Pins or Grid, or no marks",
+        ),
+        (MAGICTAC_D, Dots(), "declares Dots, which a ClearBlock cannot"),
+    ],
+)
+def test_marks_that_a_skin_cannot_carry_are_refused_where_they_are_declared(
+    sensor: Sensor, marks: Marks, sentence: str
+) -> None:
+    with pytest.raises(DataError, match=sentence):
+        dataclasses.replace(sensor, marks=marks)
+
+
+@pytest.mark.parametrize("sensor", list(SENSORS.values()), ids=list(SENSORS))
+def test_marks_that_a_skin_carries_are_seen(sensor: Sensor) -> None:
+    bare = dataclasses.replace(sensor, marks=None)
+    for kind in CARRIED[type(sensor.skin)]:
+        marked = dataclasses.replace(sensor, marks=kind())
+        plain, shown = (
+            Generator(declared, size=32, seed=0).images(
+                SETS["shape"], np.arange(1), np.zeros(1, int)
+            )
+            for declared in (bare, marked)
+        )
+
+        assert (plain != shown).any(axis=-1).mean() > 0.05
 
 
 def test_a_smaller_picture_is_the_larger_one_averaged(generator: Generator) -> None:

@@ -146,7 +146,7 @@ def test_imprints_are_as_clear_as_on_real_gels_but_for_one_in_twenty() -> None:
     codes = np.arange(360) % scenes.objects
     scene = scenes.scene(generator.samples(scenes, np.arange(360), codes))
     renderer = generator.renderer
-    shown = renderer._gel(renderer.relief(scene), scene.look.copy) - renderer._skin
+    shown = renderer.shaded(renderer.relief(scene), scene.look.copy) - renderer._skin
     change = shown.abs().amax(1).flatten(1)  # of the untouched gel's colour, per pixel
     strongest, imprint = change.quantile(0.995, dim=1), (change > 0.04).float().mean(1)
 
