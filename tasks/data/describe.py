@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vtbench.tasks.data.findings import counted
+from vtbench.tasks.data.magnitude import shrunk, span
 from vtbench.tasks.data.pack import Dataset, Pack
 from vtbench.tasks.data.schema import LABELS_FILE, SKIPPED_FILE, SPLITS, Column
 from vtbench.tasks.data.table import read_table
@@ -20,6 +21,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 _BINS = 24
 _MOST_CLASSES = 60  # listed; more are summarised
 _WIDEST_NAME = 28
+_TINY, _HUGE = 1e-7, 1e12  # ranges and values beyond are written as powers of ten
 
 
 def brief(pack: Pack) -> list[str]:
@@ -128,8 +130,10 @@ def summarised(values: np.ndarray, period: float | None) -> Summary:
     0.0
     """
     if period is None:
-        return Summary(float(values.mean()), float(values.std()))
-    resultant = np.exp(2j * np.pi * values / period).mean()
+        small, exponent = shrunk(values)
+        mean, std = np.ldexp([small.mean(), small.std()], exponent)
+        return Summary(float(mean), float(std))
+    resultant = np.exp(2j * np.pi * (np.remainder(values, period) / period)).mean()
     length = min(1.0, max(float(np.abs(resultant)), 1e-12))
     turn = period / (2 * np.pi)
     mean = round(float(np.angle(resultant)) * turn, 9) + 0.0
@@ -139,11 +143,15 @@ def summarised(values: np.ndarray, period: float | None) -> Summary:
 def value_text(value: float, values: np.ndarray, *, digits: int = 3) -> str:
     """A value with as many decimals as tell so many digits of the range of all `values`.
 
-    >>> value_text(0.000286, np.array([-6.0, 6.0]))
-    '0.0'
+    Where it or the range would need a dozen digits, as a power of ten.
+
+    >>> value_text(0.000286, np.array([-6.0, 6.0])), value_text(1e300, np.array([0.0, 1e300]))
+    ('0.0', '1e+300')
     """
-    span = float(np.ptp(values)) or 1.0
-    decimals = min(9, max(0, digits - 1 - int(np.floor(np.log10(span)))))
+    extent = span(values) or 1.0
+    if not _TINY < extent < _HUGE or abs(value) >= _HUGE:
+        return f"{value + 0.0:.{digits}g}"
+    decimals = min(9, max(0, digits - 1 - int(np.floor(np.log10(extent)))))
     return f"{round(float(value), decimals) + 0.0:.{decimals}f}"
 
 
@@ -155,7 +163,10 @@ def histogram(values: np.ndarray, bins: int = _BINS) -> str:
     >>> histogram(np.array([0, 0, 0, 0, 1, 3]), bins=4)
     '█▂ ▂'
     """
-    counts, _ = np.histogram(values, bins=bins)
+    small, _ = shrunk(values)
+    least, extent = small.min(), np.ptp(small)
+    places = (small - least) / extent if extent else np.full(len(values), 0.5)
+    counts = np.bincount(np.minimum(bins - 1, (places * bins).astype(int)), minlength=bins)
     heights = np.ceil(counts / counts.max() * len(_BARS)).astype(int)
     return "".join(_BARS[height - 1] if height else " " for height in heights)
 

@@ -8,6 +8,7 @@ Shapes: H x W pixels; C channels (1 grey, 3 RGB). Lengths are in pixels.
 
 from __future__ import annotations
 
+import bisect
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vtbench.tasks.data.describe import value_text
 from vtbench.tasks.data.findings import counted
+from vtbench.tasks.data.magnitude import shrunk
 from vtbench.tasks.data.pack import Dataset
 
 _WIDTH = 1600
@@ -113,14 +115,15 @@ def _evenly_spaced(data: Dataset, column: str) -> list[int]:
     Of the images near a wanted value the one is taken whose other columns lie nearest to their
     medians, so that a row shows what its own column does.
     """
-    values = data.columns[column]
+    values, _ = shrunk(data.columns[column])
     wanted = np.linspace(values.min(), values.max(), tiles_per_strip(1))
     reach = max(float(wanted[1] - wanted[0]) / 4, 1e-12)
-    others = [
-        np.abs(other - np.median(other)) / max(float(np.ptp(other)), 1e-12)
+    numbers = [
+        shrunk(other)[0]
         for name, other in data.columns.items()
         if name != column and data.info[name].classes is None
     ]
+    others = [np.abs(each - np.median(each)) / max(float(np.ptp(each)), 1e-12) for each in numbers]
     elsewhere = np.sum(others, axis=0) if others else np.zeros(len(values))
     chosen: list[int] = []
     for value in wanted:
@@ -283,6 +286,9 @@ def _fitted(
     """The text, or as much of its beginning as fits, with an ellipsis."""
     if pen.textlength(text, font=font) <= width:
         return text
-    while text and pen.textlength(f"{text}…", font=font) > width:
-        text = text[:-1]
-    return f"{text.rstrip()}…"
+    most = bisect.bisect_left(
+        range(1, len(text)),
+        True,
+        key=lambda kept: pen.textlength(f"{text[:kept]}…", font=font) > width,
+    )
+    return f"{text[:most].rstrip()}…"

@@ -9,7 +9,7 @@ import pytest
 
 from vtbench.tasks.data.describe import brief, describe, histogram, summarised, value_text
 from vtbench.tasks.data.pack import Pack
-from vtbench.tasks.data.schema import Column
+from vtbench.tasks.data.schema import Column, TaskDeclaration
 from vtbench.tasks.errors import DataError
 
 
@@ -113,10 +113,49 @@ def test_an_angle_is_averaged_on_the_circle() -> None:
     assert summarised(np.array([350.0, 10.0]), None).mean == 180
 
 
+EXTREMES = [
+    [-1.5e308, 1.5e308],
+    [1e308] * 3,
+    [0.0, 1.0, 1.7e308],
+    [0.0, 1e-308],
+    [-1e-320, 1e-320],
+    [0.0, 5e-324],
+    [1.0, 1.0 + 2**-52],
+]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("values", EXTREMES, ids=str)
+@pytest.mark.parametrize("period", [None, 360.0, 1e308, 1e-308])
+def test_the_largest_and_smallest_numbers_are_described(
+    values: list[float], period: float | None, write: Callable[..., Pack], content
+) -> None:
+    facts = {
+        "columns": {"x": Column(unit="mm", period=period)},
+        "labels": {"x": np.resize(np.array(values), 20)},
+    }
+    tasks = {"press": TaskDeclaration(dataset="edge", targets=("x",), title="Press")}
+    lines = describe(write(datasets=[content(**facts)], tasks=tasks))
+
+    row = next(line for line in lines if line.startswith("  x "))
+    assert len(row) < 140
+    assert "nan" not in row
+    assert "inf" not in row
+
+
+def test_mean_and_spread_of_the_largest_numbers_are_right() -> None:
+    large = summarised(np.array([1e308, 1.5e308]), None)
+    small = summarised(np.array([1e-300, 3e-300]), None)
+
+    assert (large.mean, large.std) == (pytest.approx(1.25e308), pytest.approx(2.5e307))
+    assert (small.mean, small.std) == (pytest.approx(2e-300), pytest.approx(1e-300))
+
+
 def test_every_image_is_somewhere_in_the_histogram() -> None:
     assert histogram(np.array([0.0] * 1000 + [1.0]), bins=2) == "█▁"
     assert histogram(np.array([0.0, 1.0, 1.0]), bins=4) == "▄  █"
     assert len(histogram(np.array([3.0, 3.0]))) == 24
+    assert histogram(np.array([-1.5e308, 0.0, 1.5e308]), bins=3) == "███"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +165,9 @@ def test_every_image_is_somewhere_in_the_histogram() -> None:
         (-0.0004, [-6, 6], "0.0"),
         (179.6, [-180, 180], "180"),
         (0.00123, [0, 0.01], "0.0012"),
+        (-1e308, [-1e308, 1e308], "-1e+308"),
+        (2.5e-9, [0, 1e-8], "2.5e-09"),
+        (123456789.0, [0, 1e9], "123456789"),
     ],
 )
 def test_values_have_three_digits_of_their_range(value: float, values: list, text: str) -> None:
