@@ -38,22 +38,30 @@ def add_commands(app: typer.Typer) -> None:
 def verify(
     pack: PackName,
     strict: Annotated[bool, typer.Option("--strict", help="warnings count as errors")] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="write all findings, with all rows, as CSV")
+    ] = None,
     profile: ProfileName = "quick",
     overrides: Overrides = [],
 ) -> None:
     """Look for damage, duplicates, leaks between splits and odd labels. Exit code 1 on errors."""
     from vtbench.benchmark import registry
     from vtbench.benchmark.environment import clock
+    from vtbench.tasks.data.findings import write_report
     from vtbench.tasks.data.verify import summary
     from vtbench.tasks.data.verify import verify as verified
 
     folder = _folder(pack, profile, overrides)
+    _refuse_report(report, folder)
     began = clock()
     result = verified(
         folder, known_tasks=registry.tasks(), progress=partial(Counter(), "look at images")
     )
     for finding in result.findings:
-        _say_finding(finding)
+        _say_finding(finding, report)
+    if report is not None:
+        write_report(report, result.findings)
+        say(f"Report: {report}")
     say(f"{summary(result)} ({duration_text(clock() - began)})")
     failed = bool(result.errors or (strict and result.warnings))
     say(_next_step(pack, result, failed=failed))
@@ -162,10 +170,22 @@ def _folder(pack: str, profile: str, overrides: list[str]) -> Path:
     return source.folder
 
 
-def _say_finding(finding: Finding) -> None:
+def _refuse_report(report: Path | None, folder: Path) -> None:
+    """Raise UsageError for a report whose place is known to be wrong before all images are read."""
+    from vtbench.benchmark.errors import UsageError
+
+    if report is None:
+        return
+    if report.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"--report {report} lies inside the pack; choose another place.")
+    if report.is_dir() or not report.parent.is_dir():
+        raise UsageError(f"--report {report} must be a file in a folder that is there.")
+
+
+def _say_finding(finding: Finding, report: Path | None) -> None:
     style = "red" if finding.level == "error" else "yellow"
     console.print(
-        f"{finding.level:8}{finding.sentence}",
+        f"{finding.level:8}{finding.said(report)}",
         style=style,
         highlight=False,
         markup=False,

@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from vtbench.tasks.data.staging import writing
+
 Level = Literal["error", "warning"]
+
+_REPORT = ("severity", "check", "dataset", "file", "image_a", "row_a", "image_b", "row_b", "detail")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image, pair of images or class that a finding is about.
+
+    images: the names and rows of none, one or two images; detail: what a report says of them.
+    """
+
+    images: tuple[tuple[str, int], ...] = ()
+    detail: str = ""
 
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong, or looks wrong.
 
-    place: the file, relative to the pack; text: what is the matter and what to do about it.
+    check: a word for the kind of fault; place: the file, relative to the pack; text: what is the
+    matter and what to do about it; items: all that it is about, of which the text names `named`.
     """
 
     level: Level
+    check: str
     place: str
     text: str
+    items: Sequence[Item] = ()
+    named: int = 3
 
     @property
     def sentence(self) -> str:
-        """Place and text."""
-        return f"{self.place}: {self.text}"
+        """Place and text, and where the items are listed that the text leaves out."""
+        return self.said()
+
+    def said(self, report: Path | None = None) -> str:
+        """The sentence, for somebody who has the report, or may ask for one."""
+        if len(self.items) <= self.named:
+            return f"{self.place}: {self.text}"
+        count, file = f"{len(self.items):,}", "--report FILE" if report is None else report
+        return f"{self.place}: {self.text} {file} lists all {count}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +82,34 @@ class Rows:
         return " and ".join(
             f"{self.names[i]} (row {self.lines[i]}, {self.splits[i]})" for i in (index, other)
         )
+
+    def item(self, *indices: int, detail: str = "") -> Item:
+        """One or two images for a report; without a detail, their splits."""
+        images = tuple((self.names[i], self.lines[i]) for i in indices)
+        return Item(images, detail or " and ".join(str(self.splits[i]) for i in indices))
+
+
+def report_csv(findings: Iterable[Finding]) -> bytes:
+    """All findings with all their items as a CSV table, UTF-8: a row for each item.
+
+    A finding without items has one row, whose detail is its text.
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(_REPORT)
+    for finding in findings:
+        dataset, slash, _ = finding.place.partition("/")
+        head = (finding.level, finding.check, dataset if slash else "", finding.place)
+        for item in finding.items or (Item(detail=finding.text),):
+            cells = [cell for image in item.images for cell in image]
+            table.writerow((*head, *cells, *[""] * (4 - len(cells)), item.detail))
+    return text.getvalue().encode("utf-8", "replace")
+
+
+def write_report(path: Path, findings: Iterable[Finding]) -> None:
+    """Write the table; raises DataError when the place cannot be written."""
+    with writing(path):
+        path.write_bytes(report_csv(findings))
 
 
 def listed(words: Sequence[str], *, most: int = 5) -> str:

@@ -108,7 +108,7 @@ def verify(
 def _refused(error: DataError, path: Path) -> Finding:
     """An error of the readers as a finding; their sentences name the file already."""
     place, _, text = str(error).removeprefix(f"{path}/").partition(": ")
-    return Finding("error", place, text)
+    return Finding("error", "unreadable", place, text)
 
 
 def _read(path: Path, dataset: DatasetDeclaration) -> _Readable:
@@ -125,6 +125,7 @@ def _labels_digest(place: str, dataset: DatasetDeclaration, labels: Labels) -> I
     elif then != labels.digest:
         yield Finding(
             "warning",
+            "checksum",
             place,
             "has been edited since the pack was made; results with it are kept apart from earlier "
             "ones, but if nobody meant to, import the pack again.",
@@ -134,6 +135,7 @@ def _labels_digest(place: str, dataset: DatasetDeclaration, labels: Labels) -> I
 def _without_digest(place: str) -> Finding:
     return Finding(
         "warning",
+        "checksum",
         place,
         "has no checksum in pack.yaml, so damage cannot be seen; import the pack again.",
     )
@@ -151,6 +153,7 @@ def _column_findings(
     if groups is not None and len(set(groups)) == len(groups):
         yield Finding(
             "warning",
+            "groups",
             place,
             f"column {dataset.group!r}: every image has a group of its own, so nothing is kept "
             "together; group by what names the recording, and import again.",
@@ -184,17 +187,17 @@ def _sensor_findings(
             yield _refused(error, result.path)
             continue
         except OSError as error:
-            yield Finding(
-                "error", place, f"cannot be read to its end ({error.strerror}); {_AGAIN}."
-            )
+            text = f"cannot be read to its end ({error.strerror}); {_AGAIN}."
+            yield Finding("error", "unreadable", place, text)
             continue
         if name in readable:
             rows, labels = readable[name].rows, readable[name].labels
+            info = dataset.columns
             scans[name] = seen, rows
             advice = _advice(declaration.source, dataset.group)
             simulated = declaration.source == "simulated"
             yield from image_findings(
-                place, images, seen, rows, labels, simulated=simulated, advice=advice
+                place, images, seen, rows, labels, info, simulated=simulated, advice=advice
             )
     pretrain = {name: dataset.pretrain for name, dataset in declaration.datasets.items()}
     yield from pool_findings(f"{{dataset}}/{sensor}.npy", scans, pretrain)
@@ -222,6 +225,7 @@ def _images_digest(place: str, file: Path, then: str | None) -> Iterator[Finding
     if now != then:
         yield Finding(
             "error",
+            "checksum",
             place,
             f"is not what was written with the pack, so it is damaged or edited; {_AGAIN}.",
         )
@@ -235,6 +239,7 @@ def _task_findings(
     if not declaration.tasks:
         yield Finding(
             "warning",
+            "tasks",
             DECLARATION_FILE,
             "declares no task, so nothing can be asked of the images; add one under `tasks`.",
         )
@@ -243,7 +248,7 @@ def _task_findings(
         try:
             resolve_task(name, task, declaration.datasets[task.dataset].columns, known)
         except TaskError as error:
-            yield Finding("error", DECLARATION_FILE, str(error))
+            yield Finding("error", "tasks", DECLARATION_FILE, str(error))
 
 
 def summary(result: Verification) -> str:

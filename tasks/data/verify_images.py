@@ -1,4 +1,4 @@
-"""Checks of images: those that show nothing, and those that are there twice.
+"""Checks of images: those that show nothing, those that are there twice, and mixed colour modes.
 
 Shapes: N images of H x W pixels with C channels; n at a time; D cells of a thumbnail.
 """
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vtbench.tasks.data.findings import Finding, Level, Rows, counted
+from vtbench.tasks.data.findings import Finding, Item, Level, Rows, counted
 from vtbench.tasks.data.labels import Labels
+from vtbench.tasks.data.schema import Column
 from vtbench.tasks.data.similar import (
     NearCopy,
     Thumbnails,
@@ -21,6 +22,7 @@ from vtbench.tasks.data.similar import (
     luminance,
     near_copies,
 )
+from vtbench.tasks.data.verify_colour import colour_findings, grey_images
 
 _CHUNK = 64
 _FLAT = 2  # grey levels between darkest and brightest pixel of a channel; noise alone has more
@@ -33,7 +35,8 @@ class Scan:
 
     digests: SHA-256 of each image's pixels; flat: no channel varies by more than 2 levels,
     bool (N,); level: smallest and largest value of a flat image, int (N, 2); black, white: share
-    of values at 0 and at 255, (N,); thumbnails: float32 (N, D).
+    of values at 0 and at 255, (N,); grey: all channels are equal, bool (N,); thumbnails: float32
+    (N, D).
     """
 
     digests: list[bytes]
@@ -41,7 +44,13 @@ class Scan:
     level: np.ndarray
     black: np.ndarray
     white: np.ndarray
+    grey: np.ndarray
     thumbnails: np.ndarray
+
+    @property
+    def empty(self) -> np.ndarray:
+        """Images that show nothing or next to nothing, bool (N,)."""
+        return self.flat | (self.black >= _SATURATED) | (self.white >= _SATURATED)
 
 
 def scan(images: np.ndarray, progress: Callable[[int], None] | None = None) -> Scan:
@@ -50,11 +59,12 @@ def scan(images: np.ndarray, progress: Callable[[int], None] | None = None) -> S
     maker = Thumbnails(height, width)
     digests: list[bytes] = []
     flat, level = np.zeros(count, bool), np.zeros((count, 2), np.int64)
-    black, white = (np.empty(count) for _ in range(2))
+    black, white, grey = np.empty(count), np.empty(count), np.empty(count, bool)
     thumbnails = np.empty((count, maker.cells), np.float32)
     for start in range(0, count, _CHUNK):
         chunk = np.ascontiguousarray(images[start : start + _CHUNK])
         luma = luminance(chunk)
+        grey[start : start + len(chunk)] = grey_images(chunk)
         thumbnails[start : start + len(chunk)] = maker.straight(luma)
         grey_range = luma.max(axis=(1, 2)) - luma.min(axis=(1, 2))
         for index, image in enumerate(chunk, start):
@@ -67,7 +77,7 @@ def scan(images: np.ndarray, progress: Callable[[int], None] | None = None) -> S
                 level[index] = image.min(), image.max()
         if progress is not None:
             progress(len(chunk))
-    return Scan(digests, flat, level, black, white, thumbnails)
+    return Scan(digests, flat, level, black, white, grey, thumbnails)
 
 
 def image_findings(
@@ -76,15 +86,18 @@ def image_findings(
     seen: Scan,
     rows: Rows,
     labels: Labels,
+    info: Mapping[str, Column],
     *,
     simulated: bool,
     advice: str,
 ) -> Iterator[Finding]:
     """Everything that looks wrong in the images of one sensor of a dataset.
 
-    place: their file; advice: the end of a sentence, what to do about images too much alike.
+    place: their file; info: the label columns; advice: the end of a sentence, what to do about
+    images too much alike.
     """
     yield from _blank_findings(place, seen, rows)
+    yield from colour_findings(place, seen.grey, seen.empty, rows, labels, info)
     yield from _twin_findings(place, seen, rows, labels)
     across = _twins_across(seen, rows)
     leave_out = seen.flat.copy()
@@ -97,22 +110,24 @@ def image_findings(
 
 def _blank_findings(place: str, seen: Scan, rows: Rows) -> Iterator[Finding]:
     dark, bright = seen.level[:, 1] <= _FLAT, seen.level[:, 0] >= 255 - _FLAT
-    kinds: tuple[tuple[Level, np.ndarray, str], ...] = (
-        ("error", seen.flat & dark, "all black"),
-        ("error", seen.flat & bright, "all white"),
-        ("error", seen.flat & ~dark & ~bright, "of one colour"),
-        ("warning", ~seen.flat & (seen.black >= _SATURATED), "nearly all black"),
-        ("warning", ~seen.flat & (seen.white >= _SATURATED), "nearly all white"),
+    kinds: tuple[tuple[Level, str, np.ndarray, str], ...] = (
+        ("error", "blank", seen.flat & dark, "all black"),
+        ("error", "blank", seen.flat & bright, "all white"),
+        ("error", "blank", seen.flat & ~dark & ~bright, "of one colour"),
+        ("warning", "saturated", ~seen.flat & (seen.black >= _SATURATED), "nearly all black"),
+        ("warning", "saturated", ~seen.flat & (seen.white >= _SATURATED), "nearly all white"),
     )
-    for level, chosen, what in kinds:
+    for level, check, chosen, what in kinds:
         indices = np.flatnonzero(chosen)
         if len(indices):
             verb = "is" if len(indices) == 1 else "are"
             yield Finding(
                 level,
+                check,
                 place,
                 f"{counted(len(indices), 'image')} {verb} {what}: {rows.listed(indices)}; "
                 "leave such out and import again.",
+                [rows.item(index, detail=what) for index in indices],
             )
 
 
@@ -121,20 +136,26 @@ def _twin_findings(place: str, seen: Scan, rows: Rows, labels: Labels) -> Iterat
     if across:
         yield Finding(
             "error",
+            "copy across splits",
             place,
             f"{counted(len(across), 'image')} of val or test "
             f"{'is' if len(across) == 1 else 'are'} also in an earlier split, pixel by pixel, for "
             f"example {rows.pair(*across[0])}{_contradiction(across, labels)}; remove one of each "
             "pair and import again.",
+            _pair_items(across, rows, labels),
+            named=1,
         )
     within = [pair for pair in _twins(seen) if rows.splits[pair[0]] == rows.splits[pair[1]]]
     if within:
         yield Finding(
             "warning",
+            "copy within a split",
             place,
             f"{counted(len(within), 'image')} {'is' if len(within) == 1 else 'are'} there twice "
             f"within a split, pixel by pixel, for example {rows.pair(*within[0])}"
             f"{_contradiction(within, labels)}; remove one of each pair and import again.",
+            _pair_items(within, rows, labels),
+            named=1,
         )
 
 
@@ -164,17 +185,33 @@ def _twins_across(seen: Scan, rows: Rows) -> list[tuple[int, int]]:
 
 def _contradiction(pairs: list[tuple[int, int]], labels: Labels) -> str:
     """How many of the pairs have different labels, as a part of a sentence."""
-    differ = [any(v[a] != v[b] for v in labels.columns.values()) for a, b in pairs]
-    return f" ({sum(differ):,} of them with different labels)" if any(differ) else ""
+    differ = sum(_labels_differ(pair, labels) for pair in pairs)
+    return f" ({differ:,} of them with different labels)" if differ else ""
+
+
+def _labels_differ(pair: tuple[int, int], labels: Labels) -> bool:
+    return any(values[pair[0]] != values[pair[1]] for values in labels.columns.values())
+
+
+def _pair_items(pairs: list[tuple[int, int]], rows: Rows, labels: Labels) -> list[Item]:
+    """Pairs for a report: their splits, and whether the labels differ."""
+    items = []
+    for a, b in pairs:
+        differ = ", different labels" if _labels_differ((a, b), labels) else ""
+        items.append(rows.item(a, b, detail=f"{rows.splits[a]} and {rows.splits[b]}{differ}"))
+    return items
 
 
 def _near_finding(place: str, near: list[NearCopy], rows: Rows, advice: str) -> Finding:
     return Finding(
         "warning",
+        "near copy",
         place,
         f"{_by_split(near, rows)} {'is' if len(near) == 1 else 'are'} nearly a copy of one in an "
         "earlier split (no more differs than by saving as JPEG, by brightness or by one pixel of "
         f"shift), for example {_pairs(near, rows)}; {advice}.",
+        [rows.item(pair.index, pair.other) for pair in near],
+        named=2,
     )
 
 
@@ -184,10 +221,13 @@ def _order_findings(place: str, seen: Scan, rows: Rows, advice: str) -> Iterator
         share = 100 * len(found.leaks) / found.asked
         yield Finding(
             "warning",
+            "frames that follow",
             place,
             f"for {share:.0f} % of the val and test images the most similar image is a neighbour "
             "in the order of names, but in another split, as for frames of one recording, such as "
             f"{_pairs(list(found.leaks), rows)}; {advice}.",
+            [rows.item(pair.index, pair.other) for pair in found.leaks],
+            named=2,
         )
 
 
@@ -222,9 +262,17 @@ def pool_findings(
             index, (other, twin) = shared[0]
             yield Finding(
                 "error",
+                "copy in the pool",
                 path.format(dataset=name),
                 f"{counted(len(shared), 'test image')} would be seen in pre-training, because "
                 f"{other} has the same pixels in train or val, for example {rows.named(index)} and "
                 f"{scans[other][1].named(twin)} of {other}; give both one split, or set "
                 f"`pretrain: false` for {other} in pack.yaml.",
+                [_pool_item(rows, i, scans[twin[0]][1], *twin) for i, twin in shared],
+                named=1,
             )
+
+
+def _pool_item(rows: Rows, index: int, others: Rows, name: str, twin: int) -> Item:
+    images = (*rows.item(index).images, *others.item(twin).images)
+    return Item(images, f"test and {others.splits[twin]} of {name}")

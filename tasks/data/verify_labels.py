@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from vtbench.tasks.data.findings import Finding, Level, Rows, counted, listed
+from vtbench.tasks.data.findings import Finding, Item, Level, Rows, counted, listed
 from vtbench.tasks.data.labels import Labels
 from vtbench.tasks.data.schema import SPLITS, Column, DatasetDeclaration
 
 _FEW = 5  # training images of a class; with fewer, a linear head fits them by heart
 _UNEVEN = 10  # largest class / smallest, above which Top-1 speaks of the large classes
 _FAR = 8.0  # robust standard deviations from the median; a normal value is never there
+_LARGE = 1e18  # its square is still a float32, in which heads are trained
 #: How far outside the training range a test value may lie, as a share of that range: 5 %, or four
 #: times the mean distance of neighbouring values, which even splits at random lead to.
 _BEYOND, _NEIGHBOURS = 0.05, 4
@@ -61,10 +62,12 @@ def _class_findings(
     train, total = counts[0], counts.sum(axis=0)
 
     def finding(level: Level, chosen: np.ndarray, text: str) -> Finding:
-        names = listed(
-            [f"{classes[k]!r} ({counted(int(total[k]), 'image')})" for k in np.flatnonzero(chosen)]
-        )
-        return Finding(level, place, f"column {column!r}: {text.format(names=names)}")
+        names = [
+            f"{classes[k]!r} ({counted(int(total[k]), 'image')})" for k in np.flatnonzero(chosen)
+        ]
+        sentence = f"column {column!r}: {text.format(names=listed(names))}"
+        items = [Item(detail=f"column {column!r}: {name}") for name in names]
+        return Finding(level, "classes", place, sentence, items, named=5)
 
     absent = total == 0
     if absent.any():
@@ -99,6 +102,7 @@ def _class_findings(
     if len(known) > 1 and known.max() > _UNEVEN * known.min():
         yield Finding(
             "warning",
+            "classes",
             place,
             f"column {column!r}: the largest class has {known.max():,} train images "
             f"({classes[int(train.argmax())]!r}), the smallest {known.min():,}; Top-1 then speaks "
@@ -122,9 +126,22 @@ def _number_findings(
         everywhere = "" if values.min() == values.max() else "train "
         yield Finding(
             grave,
+            "constant",
             place,
             f"{where} all {everywhere}images have the value {train[0]:g}{unit}, so there is "
             "nothing to learn; leave the column out and import again.",
+        )
+        return
+    large = np.flatnonzero(np.abs(values) > _LARGE)
+    if len(large):
+        yield Finding(
+            grave,
+            "too large",
+            place,
+            f"{where} {counted(len(large), 'value')} {'is' if len(large) == 1 else 'are'} beyond "
+            f"{_LARGE:g}, at {rows.listed(large)}, too large to train on; correct or leave out "
+            "these rows, or give the column in a larger unit.",
+            _value_items(large, values, unit, rows),
         )
         return
     if info.period is not None:
@@ -134,11 +151,13 @@ def _number_findings(
     if len(far):
         yield Finding(
             "warning",
+            "outlier",
             place,
             f"{where} {counted(len(far), 'value')} "
             f"{'lies' if len(far) == 1 else 'lie'} far from all others, from "
             f"{values[far].min():g} to {values[far].max():g}{unit}, at {rows.listed(far)}; "
             "correct or leave out these rows.",
+            _value_items(far, values, unit, rows),
         )
     yield from _range_findings(place, where, unit, values, splits, rows)
     turn = _TURNS.get(info.unit)
@@ -146,11 +165,16 @@ def _number_findings(
         whole = "6.283185" if info.unit == "rad" else "360"
         yield Finding(
             "warning",
+            "turn",
             place,
             f"{where} runs from {values.min():g} to {values.max():g}{unit}, nearly a whole turn, "
             f"but has no period; if it wraps around, add `period: {whole}` "
             "in pack.yaml (when importing: --target NAME=COLUMN:UNIT:PERIOD).",
         )
+
+
+def _value_items(indices: np.ndarray, values: np.ndarray, unit: str, rows: Rows) -> list[Item]:
+    return [rows.item(i, detail=f"{values[i]:g}{unit}, {rows.splits[i]}") for i in indices]
 
 
 def outliers(values: np.ndarray) -> np.ndarray:
@@ -181,11 +205,13 @@ def _range_findings(
         if len(beyond):
             yield Finding(
                 "warning",
+                "range",
                 place,
                 f"{where} {counted(len(beyond), f'{split} value')} of {len(indices):,} "
                 f"{'lies' if len(beyond) == 1 else 'lie'} outside the train range {low:g} to "
                 f"{high:g}{unit}, at {rows.listed(beyond)}; a linear head then extrapolates, so "
                 "split evenly, or mean it.",
+                _value_items(beyond, values, unit, rows),
             )
 
 
@@ -195,6 +221,7 @@ def _turn_findings(
     if np.ptp(values) > period * (1 + 1e-9):
         yield Finding(
             "warning",
+            "turn",
             place,
             f"{where} runs from {values.min():g} to {values.max():g}{unit}, more than the one turn "
             f"of {period:g}{unit}; bring all values into one turn, or correct `period` in "

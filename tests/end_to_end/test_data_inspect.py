@@ -1,7 +1,15 @@
-"""`bench data verify`, `describe` and `render` as a user meets them."""
+"""`bench data verify`, `describe` and `render` as a user meets them.
+
+Each has one test in a process of its own; in the others the same entry point is called in this one,
+because starting a process takes longer than what it does.
+"""
 
 from __future__ import annotations
 
+import csv
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +17,43 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vtbench.benchmark.cli import main
+
 if TYPE_CHECKING:
     from tests.end_to_end.conftest import Bench
+
+
+class Here:
+    """Runs `bench` in this process, in a folder of its own with `pack` in it."""
+
+    def __init__(
+        self, folder: Path, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
+    ) -> None:
+        self.folder, self._patch, self._capture = folder, patch, capture
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        self._capture.readouterr()
+        self._patch.setattr(sys, "argv", ["bench", *arguments])
+        try:
+            main()
+            code = 0
+        except SystemExit as done:
+            code = int(done.code or 0)
+        said = self._capture.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path,
+    make_pack: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Here:
+    make_pack(tmp_path / "pack")
+    monkeypatch.chdir(tmp_path)
+    return Here(tmp_path, monkeypatch, capsys)
+
 
 TINY_SET = ["--size", "32", "--count", "3"]
 
@@ -20,9 +63,9 @@ def pixels(file: Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def spoil(bench: Bench, image: int, pixels: object) -> None:
+def spoil(here: Here, image: int, pixels: object) -> None:
     """Change an image of the pack, as a bad disk would."""
-    file = bench.folder / "pack/colours/camera.npy"
+    file = here.folder / "pack/colours/camera.npy"
     images = np.load(file)
     images[image] = pixels
     np.save(file, images)
@@ -38,9 +81,9 @@ def test_a_clean_pack_passes_with_the_next_step(bench: Bench) -> None:
     )
 
 
-def test_errors_fail_and_name_dataset_file_and_row(bench: Bench) -> None:
-    spoil(bench, 3, 0)
-    done = bench("data", "verify", "pack")
+def test_errors_fail_and_name_dataset_file_and_row(here: Here) -> None:
+    spoil(here, 3, 0)
+    done = here("data", "verify", "pack")
 
     assert done.returncode == 1
     assert "error   colours/camera.npy: is not what was written with the pack" in done.stdout
@@ -49,27 +92,81 @@ def test_errors_fail_and_name_dataset_file_and_row(bench: Bench) -> None:
     assert "Next: mend what is named above, then bench data verify pack" in done.stdout
 
 
-def test_warnings_fail_only_when_strict(bench: Bench) -> None:
-    labels = bench.folder / "pack/colours/labels.csv"
+def test_warnings_fail_only_when_strict(here: Here) -> None:
+    labels = here.folder / "pack/colours/labels.csv"
     labels.write_text(labels.read_text().replace("0,train,red", "0,train,green", 1))
-    loose, strict = bench("data", "verify", "pack"), bench("data", "verify", "pack", "--strict")
+    loose, strict = here("data", "verify", "pack"), here("data", "verify", "pack", "--strict")
 
     assert "warning colours/labels.csv: has been edited" in loose.stdout
     assert "after a look at the warnings" in loose.stdout
     assert (loose.returncode, strict.returncode) == (0, 1)
 
 
-def test_a_folder_that_is_no_pack_is_an_error(bench: Bench) -> None:
-    done = bench("data", "verify", "nowhere")
+def test_a_report_lists_what_the_sentences_leave_out(here: Here) -> None:
+    file = here.folder / "pack/colours/camera.npy"
+    images = np.load(file)
+    images[[33, 36, 38]] = images[3] + np.array([[1], [2], [3]], np.uint8)[..., None, None]
+    np.save(file, images)
+    short, full = (
+        here("data", "verify", "pack", *more) for more in ([], ["--report", "found.csv"])
+    )
+    rows = list(csv.DictReader((here.folder / "found.csv").read_text("utf-8").splitlines()))
+    near = [row for row in rows if row["check"] == "near copy"]
+
+    assert "--report FILE lists all 3." in short.stdout
+    assert "found.csv lists all 3." in full.stdout
+    assert "Report: found.csv" in full.stdout
+    assert (short.returncode, full.returncode) == (1, 1)
+    assert [row["image_a"] for row in near] == ["33", "36", "38"]
+    assert {row["image_b"] for row in near} == {"3"}
+
+
+def test_a_report_of_a_clean_pack_has_no_rows(here: Here) -> None:
+    assert here("data", "verify", "pack", "--report", "found.csv").returncode == 0
+
+    assert (here.folder / "found.csv").read_text().startswith("severity,check,dataset,")
+    assert len((here.folder / "found.csv").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("place", ["pack/colours/labels.csv", "pack", "no/folder/found.csv"])
+def test_a_report_in_a_wrong_place_is_refused_before_anything_is_read(
+    here: Here, place: str
+) -> None:
+    labels = (here.folder / "pack/colours/labels.csv").read_bytes()
+    done = here("data", "verify", "pack", "--report", place)
+
+    assert done.returncode == 2
+    assert f"--report {place}" in done.stderr
+    assert done.stdout == ""
+    assert (here.folder / "pack/colours/labels.csv").read_bytes() == labels
+
+
+@pytest.mark.filterwarnings("error")
+def test_labels_too_large_to_train_on_are_named_and_described(here: Here) -> None:
+    labels = here.folder / "pack/bars/labels.csv"
+    head, first, *rest = labels.read_text().splitlines()
+    first = ",".join([*first.split(",")[:-1], "-1e308"])
+    rest[0] = ",".join([*rest[0].split(",")[:-1], "1.5e308"])
+    labels.write_text("\n".join([head, first, *rest]) + "\n")
+    verified, described = here("data", "verify", "pack"), here("data", "describe", "pack")
+
+    assert verified.returncode == 1
+    assert "column 'where': 2 values are beyond 1e+18, at 0 (row 2), 1 (row 3)" in verified.stdout
+    assert described.returncode == 0, described.stderr
+    assert "-1e+308  1.5e+308" in described.stdout
+
+
+def test_a_folder_that_is_no_pack_is_an_error(here: Here) -> None:
+    done = here("data", "verify", "nowhere")
 
     assert done.returncode == 1
     assert "is not a data pack" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_pack_is_described_with_a_picture_of_each_dataset(bench: Bench) -> None:
-    done = bench("data", "describe", "pack", "--out", "pictures")
-    files = sorted((bench.folder / "pictures").iterdir())
+def test_a_pack_is_described_with_a_picture_of_each_dataset(here: Here) -> None:
+    done = here("data", "describe", "pack", "--out", "pictures")
+    files = sorted((here.folder / "pictures").iterdir())
 
     assert done.returncode == 0, done.stderr
     assert [file.name for file in files] == [
@@ -80,18 +177,18 @@ def test_a_pack_is_described_with_a_picture_of_each_dataset(bench: Bench) -> Non
         assert words in done.stdout
 
 
-def test_one_picture_goes_where_it_is_asked_for(bench: Bench) -> None:
-    one = bench("data", "describe", "pack", "--dataset", "bars", "--out", "here/bars.png")
-    two = bench("data", "describe", "pack", "--out", "both.png")
-    none = bench("data", "describe", "pack", "--no-picture")
+def test_one_picture_goes_where_it_is_asked_for(here: Here) -> None:
+    one = here("data", "describe", "pack", "--dataset", "bars", "--out", "here/bars.png")
+    two = here("data", "describe", "pack", "--out", "both.png")
+    none = here("data", "describe", "pack", "--no-picture")
 
     assert one.returncode == 0, one.stderr
     assert "colours: " not in one.stdout
-    assert (bench.folder / "here/bars.png").exists()
+    assert (here.folder / "here/bars.png").exists()
     assert two.returncode == 2
     assert "--out both.png is one picture, but there would be 2" in two.stderr
     assert none.returncode == 0
-    assert not list(bench.folder.glob("*.png"))
+    assert not list(here.folder.glob("*.png"))
 
 
 def test_the_default_picture_lies_in_the_current_folder(bench: Bench) -> None:
@@ -101,23 +198,27 @@ def test_the_default_picture_lies_in_the_current_folder(bench: Bench) -> None:
 
 
 def test_a_simulated_sensor_is_rendered(bench: Bench) -> None:
-    one = bench("data", "render", "gelsight", "gelsight", *TINY_SET)
-    own = bench("data", "render", "gelsight", "--size", "32", "--out", "own.png")
+    done = bench("data", "render", "gelsight", "gelsight", *TINY_SET)
 
-    assert one.returncode == 0, one.stderr
-    assert "Picture: gelsight-gelsight-simulated.png" in one.stdout
-    assert "Next: bench data make gelsight-sim" in one.stdout
-    assert own.returncode == 0, own.stderr
-    for name in ("gelsight-gelsight-simulated.png", "own.png"):
-        assert pixels(bench.folder / name).std() > 10
+    assert done.returncode == 0, done.stderr
+    assert "Picture: gelsight-gelsight-simulated.png" in done.stdout
+    assert "Next: bench data make gelsight-sim" in done.stdout
+    assert pixels(bench.folder / "gelsight-gelsight-simulated.png").std() > 10
 
 
-def test_a_rendered_picture_is_the_same_again_and_another_with_another_seed(bench: Bench) -> None:
+def test_all_sets_of_a_sensor_are_rendered(here: Here) -> None:
+    done = here("data", "render", "gelsight", "--size", "32", "--out", "own.png")
+
+    assert done.returncode == 0, done.stderr
+    assert pixels(here.folder / "own.png").std() > 10
+
+
+def test_a_rendered_picture_is_the_same_again_and_another_with_another_seed(here: Here) -> None:
     for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
-        bench(
+        here(
             "data", "render", "gelsight", "gelsight", *TINY_SET, "--seed", seed, "-o", f"{name}.png"
         )
-    a, b, c = (pixels(bench.folder / f"{name}.png") for name in "abc")
+    a, b, c = (pixels(here.folder / f"{name}.png") for name in "abc")
 
     assert np.array_equal(a, b)
     assert a.shape != c.shape or not np.array_equal(a, c)
@@ -139,10 +240,10 @@ def test_a_rendered_picture_is_the_same_again_and_another_with_another_seed(benc
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_wrong_words_are_refused(bench: Bench, arguments: list[str], words: str) -> None:
-    done = bench("data", *arguments)
+def test_wrong_words_are_refused(here: Here, arguments: list[str], words: str) -> None:
+    done = here("data", *arguments)
 
     assert done.returncode == 2, done.stdout
     assert words in done.stderr
     assert "Traceback" not in done.stderr
-    assert not list(bench.folder.glob("*.png"))
+    assert not list(here.folder.glob("*.png"))
