@@ -1,6 +1,7 @@
 """The untouched inner side of an opaque skin, one picture per sensor copy, and its lights.
 
-Colours are in `sensors.CoatedGel` and `sensors.Membrane`; clouds, grain and specks are chosen.
+Colours are in `sensors.CoatedGel` and `sensors.Membrane`. All other numbers are chosen: how much
+copies differ, clouds, grain and specks.
 Everything is laid out in units of the skin, so that a copy looks the same at any image size.
 
 Shapes: K sensor copies, S pixels per side.
@@ -19,7 +20,8 @@ from vtbench.tasks.simulator.random import Draws
 from vtbench.tasks.simulator.sensors import CoatedGel, Color, Membrane
 from vtbench.tasks.simulator.skin import clouds
 
-_SPECKS = 7
+_SPECKS = 7  # of dust on one copy: chosen
+_SIDE = 0.86  # half widths from the middle, where `CoatedGel.side` was measured: gel frames
 
 
 def gel_pictures(skin: CoatedGel, camera: Camera, draws: Draws) -> Tensor:
@@ -28,14 +30,17 @@ def gel_pictures(skin: CoatedGel, camera: Camera, draws: Draws) -> Tensor:
     x, y = (camera.skin.cpu().double().numpy() / half).swapaxes(0, 1)  # (K, S, S) in half widths
     y += draws.uniform("lights up", -0.06, 0.06)[:, None, None]
     middle, side = (_smooth_rows(colors, y) for colors in (skin.centre, skin.side))
-    picture = middle + (side - middle) * (x**2 / 0.86**2)[:, None]
+    picture = middle + (side - middle) * (x**2 / _SIDE**2)[:, None]
     tint = 1.0 + 0.06 * (2.0 * draws.table("tint", 3) - 1.0)
     picture *= tint[:, :, None, None] * _unevenness(draws, camera.size, 0.010)
     return _finished(picture, camera, draws)
 
 
 def _smooth_rows(colors: Sequence[Color], y: np.ndarray) -> np.ndarray:
-    """Colour (K, 3, S, S) at heights y (K, S, S) of rows evenly spaced from -1 to 1."""
+    """Colour (K, 3, S, S) at heights y (K, S, S) of rows evenly spaced from -1 to 1.
+
+    The quartics are fitted to the seven rows of the gel frames.
+    """
     rows = (np.arange(len(colors)) + 0.5) * 2.0 / len(colors) - 1.0
     curves = np.polyfit(rows, np.array(colors), 4).T  # (3, 5): no kinks between the rows
     inside = np.clip(y, -1.0, 1.0)
@@ -43,7 +48,10 @@ def _smooth_rows(colors: Sequence[Color], y: np.ndarray) -> np.ndarray:
 
 
 def membrane_pictures(skin: Membrane, camera: Camera, draws: Draws) -> Tensor:
-    """Colour (K, 3, S, S) in 0 … 1 of a membrane of which every part faces the camera."""
+    """Colour (K, 3, S, S) in 0 … 1 of a membrane of which every part faces the camera.
+
+    Chosen: 30 % darker at the rim, which is 2 % of the radius wide, and 7 % of the light beyond.
+    """
     radius = np.hypot(*camera.skin.cpu().numpy().swapaxes(0, 1)) / skin.rim  # (K, S, S)
     fall = 1.0 - 0.30 * np.minimum(radius, 1.2) ** 2
     edge = 1.0 / (1.0 + np.exp(np.clip((radius - 1.0) / 0.02, -40.0, 40.0)))
@@ -59,7 +67,7 @@ def light_directions(
 ) -> Tensor:
     """Colour (K, 2, 3) per component along x and y of the surface normal, of all lights together.
 
-    The lights of a copy stand within ±8° of their place and their colours within ±6 %.
+    The lights of a copy stand within ±8° of their place and their colours within ±6 %: chosen.
     """
     turned = np.radians(
         np.array(azimuths) + 8.0 * (2.0 * draws.table("azimuths", len(azimuths)) - 1)
@@ -77,13 +85,13 @@ def _finished(picture: np.ndarray, camera: Camera, draws: Draws) -> Tensor:
 
 
 def _unevenness(draws: Draws, size: int, strength: float) -> np.ndarray:
-    """Brightness (K, 1, S, S) about 1: an uneven coat, and the grain of its pigment."""
+    """Brightness (K, 1, S, S) about 1: an uneven coat, and the grain of its pigment: chosen."""
     coat = strength * clouds(draws, "clouds", 6, 1, size).numpy()
     return 1.0 + coat + 0.008 * clouds(draws, "grain", 120, 1, size).numpy()
 
 
 def _specks(camera: Camera, draws: Draws) -> Tensor:
-    """Shade (K, 1, S, S), 0 … 1, of dust under the coat."""
+    """Shade (K, 1, S, S), 0 … 1, of dust under the coat: sizes and strengths are chosen."""
     shade = torch.zeros_like(camera.sag.cpu())
     width = camera.size * camera.spacing
     for speck in range(_SPECKS):

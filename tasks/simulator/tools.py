@@ -86,46 +86,50 @@ _REAMER_FLUTES = _Flutes(radius=4.0, count=8, helix=0.0, land=0.40, depth=0.45, 
 
 
 def _end_mill_2_flutes(at: Points, s: Tensor) -> Tensor:
-    return _bar(at, s, 2.5) + _TWO_FLUTES(at, s)
+    return _bar(at, s, _TWO_FLUTES.radius) + _TWO_FLUTES(at, s)
 
 
 def _end_mill_4_flutes(at: Points, s: Tensor) -> Tensor:
-    return _bar(at, s, 3.6) + _FOUR_FLUTES(at, s)
+    return _bar(at, s, _FOUR_FLUTES.radius) + _FOUR_FLUTES(at, s)
 
 
 def _ball_nose_mill(at: Points, s: Tensor) -> Tensor:
-    beyond = (at.x - (_TIP - 3.0) * s).clamp_(min=0.0)
+    radius = _BALL_FLUTES.radius
+    beyond = (at.x - (_TIP - radius) * s).clamp_(min=0.0)
     away = torch.hypot(beyond, at.y)  # a bar that ends in half a ball
-    outside = (away - 3.0 * s).clamp_(0.0, RELIEF)
-    return rounded(away, 3.0 * s) + outside + _BALL_FLUTES(at, s)
+    outside = (away - radius * s).clamp_(0.0, RELIEF)
+    return rounded(away, radius * s) + outside + _BALL_FLUTES(at, s)
 
 
 def _twist_drill(at: Points, s: Tensor) -> Tensor:
     point = (at.x - (_TIP - 1.7) * s).clamp_(min=0.0) * 1.66  # 118° at the tip
     behind = _DRILL_FLUTES.phase(at, s) * (_DRILL_FLUTES.pitch * s)
     margin = wall(behind - 0.7 * s, at.soft)  # a raised strip at the edge
-    body = rounded(at.y, 2.8 * s) + point.clamp_(max=RELIEF)
+    body = rounded(at.y, _DRILL_FLUTES.radius * s) + point.clamp_(max=RELIEF)
     return body + 0.14 * margin + _DRILL_FLUTES(at, s)
 
 
 def _roughing_mill(at: Points, s: Tensor) -> Tensor:
     waves = 0.16 * (1.0 - torch.cos(2.0 * math.pi * at.x / (1.3 * s)))  # break the chip
-    return _bar(at, s, 4.2) + waves + _ROUGH_FLUTES(at, s)
+    return _bar(at, s, _ROUGH_FLUTES.radius) + waves + _ROUGH_FLUTES(at, s)
 
 
 def _thread_mill(at: Points, s: Tensor) -> Tensor:
-    return _bar(at, s, 4.0) + 0.60 * _zigzag(at.x, 1.5 * s) + _THREAD_FLUTES(at, s)
+    return (
+        _bar(at, s, _THREAD_FLUTES.radius) + 0.60 * _zigzag(at.x, 1.5 * s) + _THREAD_FLUTES(at, s)
+    )
 
 
 def _reamer(at: Points, s: Tensor) -> Tensor:
     lead = (at.x - (_TIP - 1.5) * s).clamp(min=0.0)  # 45° at the tip
-    return _bar(at, s, 4.0) + lead.clamp_(max=RELIEF) + _REAMER_FLUTES(at, s)
+    return _bar(at, s, _REAMER_FLUTES.radius) + lead.clamp_(max=RELIEF) + _REAMER_FLUTES(at, s)
 
 
 def _double_cut_burr(at: Points, s: Tensor) -> Tensor:
-    around, wound = _around(at, 4.5 * s), 0.7 * at.x  # teeth at ±35°
+    radius = 4.5
+    around, wound = _around(at, radius * s), 0.7 * at.x  # teeth at ±35°
     teeth = _zigzag(around + wound, 1.3 * s) + _zigzag(around - wound, 1.3 * s)
-    return _bar(at, s, 4.5) + 0.26 * teeth
+    return _bar(at, s, radius) + 0.26 * teeth
 
 
 def _square_insert(at: Points, s: Tensor) -> Tensor:
