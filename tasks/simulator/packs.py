@@ -94,11 +94,12 @@ class SimulatedPack:
         for name, count in counts.items():
             if name not in self.tasks:
                 raise DataError(f"{self.name} has no set {name!r}; it has: {offered}.")
-            fewest = fewest_images(SETS[name])
+            fewest, objects = fewest_images(SETS[name]), SETS[name].objects
             if count < fewest:
+                one = "one" if objects == 1 else f"one of each of its {objects} objects"
                 raise DataError(
-                    f"{count} images of {name!r} are too few for each of its "
-                    f"{SETS[name].objects} objects to be in every split; ask for {fewest} or more."
+                    f"{count} images of {name!r} are too few for every split to hold {one}; "
+                    f"ask for {fewest} or more."
                 )
         if not 0 <= world.held_out_copies < world.copies:
             raise DataError(

@@ -21,8 +21,8 @@ def ridge(inputs: np.ndarray, target: np.ndarray, train: int, strength: float) -
     """Predictions for the rows after `train`, from those before."""
     scaled = (inputs - inputs[:train].mean(0)) / (inputs[:train].std(0) + 1e-6)
     mean = target[:train].mean(0)
-    gram = scaled[:train].T @ scaled[:train] + strength * train * np.eye(scaled.shape[1])
-    return scaled[train:] @ np.linalg.solve(gram, scaled[:train].T @ (target[:train] - mean)) + mean
+    gram = scaled[:train] @ scaled[:train].T + strength * train * np.eye(train)  # few rows
+    return scaled[train:] @ (scaled[:train].T @ np.linalg.solve(gram, target[:train] - mean)) + mean
 
 
 CLASSIFICATIONS = [

@@ -221,9 +221,9 @@ def test_every_split_of_the_fewest_images_shows_every_object(name: str) -> None:
         ({"shapes": 40}, "no set 'shapes'; it has: shape, grating"),
         (
             {"shape": 7},
-            "7 images of 'shape' are too few for each of its 21 .* 139 or more",
+            "7 images of 'shape' are too few .* of its 21 objects; ask for 139 or more",
         ),
-        ({"force": 5}, "5 images of 'force' are too few .*; ask for 6 or more"),
+        ({"force": 5}, "5 images of 'force' are too few .* to hold one; ask for 6 or more"),
         ({"force": 0}, "0 images of 'force' are too few"),
         ({"gelsight": 40}, "vitactip-sim has no set 'gelsight'"),
         ({}, "at least one set"),
