@@ -97,7 +97,8 @@ def make(
 def check(source: PackSource, settings: Settings, registry: Registry) -> None:
     """Raise DataError where a pack made on demand cannot be made as the settings want it."""
     maker: Any = registry[source.name]()
-    maker.check(**_request(source, settings))
+    if hasattr(maker, "check"):  # a plugin's pack may leave all to `prepare`
+        maker.check(**_request(source, settings))
 
 
 def _request(source: PackSource, settings: Settings) -> dict[str, Any]:
