@@ -1,0 +1,137 @@
+"""`bench compare`: our tables beside the paper's, and what becomes of its claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vtbench.benchmark.cli_steps import Out, Sensor, StoreFolder, write
+from vtbench.benchmark.console import console
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vtbench.benchmark.tabling import TableRequest
+    from vtbench.results.compare_text import Comparison
+    from vtbench.results.paper_comparison import Ours
+    from vtbench.results.record import Record
+    from vtbench.results.store import Store
+
+#: What fills each of the paper's tables.
+FILLED_BY = {
+    1: "bench run",
+    2: "bench run --tasks transfer",
+    3: "bench ablate sarl --terms sal,ppda,ram",
+    4: "bench ablate sarl --sensors tactip,vitac,vitactip",
+}
+
+Form = Literal["text", "markdown", "csv"]
+Part = Literal["claims", "values"]
+
+
+def compare(
+    store: StoreFolder = Path("runs"),
+    profile: Annotated[str | None, typer.Option("--profile", "-p", help="as in bench run")] = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="a pack's name")] = None,
+    sensor: Sensor = None,
+    only: Annotated[
+        Part | None, typer.Option("--only", help="one part; CSV holds the values by default")
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="how to write it")] = "text",
+    out: Out = None,
+) -> None:
+    """The paper's Tables I to IV beside ours: its values, its order of methods, its claims."""
+    from vtbench.results.store import Store
+
+    opened = Store.open(store, create=False)
+    write(_rendered(compared(opened, profile=profile, pack=data, sensor=sensor), form, only), out)
+
+
+def compared(
+    store: Store, *, profile: str | None = None, pack: str | None = None, sensor: str | None = None
+) -> Comparison:
+    """All that a store says of the paper's tables and claims; of each table the newest group."""
+    from vtbench.benchmark.errors import UsageError
+    from vtbench.benchmark.tabling import TableRequest
+    from vtbench.results.compare_text import Comparison
+    from vtbench.results.paper_claims import Measured, judge
+    from vtbench.results.paper_comparison import match_table
+
+    tables, lacking = {}, []
+    for number in FILLED_BY:
+        request = TableRequest(
+            number=number, profile=profile, pack=pack, sensor=sensor, per_axis=True
+        )
+        try:
+            tables[number] = _preferred(store, request)
+        except UsageError as error:
+            lacking.append(_lacking(number, str(error), asked=bool(profile or pack or sensor)))
+    matches = [match_table(ours) for ours in tables.values()]
+    lacking += [_gaps(match.number, *match.missing) for match in matches if match.missing[0]]
+    findings = judge(Measured(tables, sample_scores(store)))
+    return Comparison(tables=matches, findings=findings, lacking=lacking)
+
+
+def sample_scores(store: Store) -> Callable[[Record], np.ndarray | None]:
+    """What reads the scores of each test image of a record, where the store has them."""
+
+    def read(record: Record) -> np.ndarray | None:
+        if record.predictions is None:
+            return None
+        path = store.root / record.predictions
+        return store.read_array(path.with_name(f"{path.stem}.scores.npy"))
+
+    return read
+
+
+def _preferred(store: Store, request: TableRequest) -> Ours:
+    """A table of the paper's sensor if there is one, as after an ablation of sensors the newest
+    results are of another; else of the newest sensor."""
+    from vtbench.benchmark.errors import UsageError
+    from vtbench.results.notes import PAPER_SENSOR
+
+    if request.sensor is None and request.number != 4:
+        with suppress(UsageError):
+            return _ours(store, replace(request, sensor=PAPER_SENSOR))
+    return _ours(store, request)
+
+
+def _ours(store: Store, request: TableRequest) -> Ours:
+    from vtbench.benchmark.tabling import make_table
+    from vtbench.results.paper_comparison import Ours
+
+    tabled = make_table(store, request)
+    return Ours.of(tabled.table, tabled.records, frozenset(tabled.stale))
+
+
+def _lacking(number: int, error: str, *, asked: bool) -> str:
+    from vtbench.results.paper_comparison import NUMERALS
+
+    why = f" {error}" if asked else ""
+    return f"Table {NUMERALS[number]} is not in this store: `{FILLED_BY[number]}` fills it.{why}"
+
+
+def _gaps(number: int, gaps: int, cells: int) -> str:
+    from vtbench.results.paper_comparison import NUMERALS
+
+    return (
+        f"Table {NUMERALS[number]} has no result for {gaps} of the paper's {cells} cells: "
+        f"`{FILLED_BY[number]}` fills them."
+    )
+
+
+def _rendered(comparison: Comparison, form: Form, only: Part | None) -> str:
+    from vtbench.results import compare_text
+
+    shown = {"values": only != "claims", "claims": only != "values"}
+    if form == "csv":
+        to_csv = compare_text.claims_csv if only == "claims" else compare_text.values_csv
+        return to_csv(comparison)
+    if form == "markdown":
+        return compare_text.to_markdown(comparison, **shown)
+    return compare_text.to_text(comparison, console.width, **shown)
