@@ -58,8 +58,8 @@ def compared(
     """All that a store says of the paper's tables and claims; of each table the newest group."""
     from vtbench.benchmark.errors import UsageError
     from vtbench.benchmark.tabling import TableRequest
+    from vtbench.results.claim_verdicts import Measured, judge
     from vtbench.results.compare_text import Comparison
-    from vtbench.results.paper_claims import Measured, judge
     from vtbench.results.paper_comparison import match_table
 
     tables, lacking = {}, []

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vtbench.results.cells import Column
-from vtbench.results.paper_claims import NOT_CHECKED, Finding
+from vtbench.results.claim_verdicts import Finding
+from vtbench.results.paper_claims import NOT_CHECKED
 from vtbench.results.paper_comparison import NUMERALS, ColumnMatch, Match, TableMatch
 
 _ARROWS = {"higher": "↑", "lower": "↓"}

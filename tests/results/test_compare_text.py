@@ -8,6 +8,7 @@ import io
 import numpy as np
 import pytest
 
+from vtbench.results.claim_verdicts import Measured, judge
 from vtbench.results.compare_text import (
     Comparison,
     claims_csv,
@@ -17,7 +18,7 @@ from vtbench.results.compare_text import (
     values_csv,
 )
 from vtbench.results.paper import published
-from vtbench.results.paper_claims import CLAIMS, Measured, judge
+from vtbench.results.paper_claims import CLAIMS
 from vtbench.results.paper_comparison import Ours, match_table
 from vtbench.results.tables import tabulate
 

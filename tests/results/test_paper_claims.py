@@ -8,18 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vtbench.results.claim_verdicts import Measured, Printed, judge
 from vtbench.results.paper import published
-from vtbench.results.paper_claims import (
-    CLAIMS,
-    NONE,
-    Ahead,
-    BestAverage,
-    Claim,
-    Gain,
-    Measured,
-    Printed,
-    judge,
-)
+from vtbench.results.paper_claims import CLAIMS, NONE, Ahead, BestAverage, Claim, Gain
 from vtbench.results.paper_comparison import Ours, printed_column
 from vtbench.results.record import MetricFacts
 from vtbench.results.tables import tabulate
@@ -113,12 +104,12 @@ def test_percentages_of_the_text_are_those_of_the_table():
 
 
 def test_changing_a_printed_number_changes_the_verdict(monkeypatch):
-    from vtbench.results import paper_claims
+    from vtbench.results import claim_verdicts
 
     other = {row: dict(cells) for row, cells in published(2).items()}
     other["byol"]["gelsight", "top1"] = 99.0
     tables = {n: other if n == 2 else published(n) for n in (1, 2, 3, 4)}
-    monkeypatch.setattr(paper_claims, "published", tables.__getitem__)
+    monkeypatch.setattr(claim_verdicts, "published", tables.__getitem__)
 
     verdicts = {found.claim.id: found.verdict for found in judge(Printed())}
     assert verdicts["barlow-twins-gelsight"] == "does not hold"
