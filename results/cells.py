@@ -12,15 +12,18 @@ from vtbench.results.selection import Runs
 from vtbench.results.statistics import summarise
 
 Status = Literal["done", "partial", "stale", "failed", "missing"]
+Verdict = Literal["best", "tied", "worse", "undecided"]
+Evidence = Literal["samples and seeds", "seeds only"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One metric of one task."""
+    """One metric of one task.  evidence: what its verdicts rest on; None where it has none."""
 
     task: str
     task_title: str
     metric: MetricFacts
+    evidence: Evidence | None = None
 
     @property
     def name(self) -> str:
@@ -40,15 +43,21 @@ class Cell:
     status: "done"; "partial" (fewer seeds than other cells); "stale" (rests on stale records, or
     has only such and no mean); "failed" or "missing" (no mean).
     mean, sd: in the metric's unit; sd is the sample standard deviation, None when n = 1.
+    low, high: the 95 % interval of the mean over seeds (Student's t), None when n = 1.
     rank: 1 is best among the methods of the column; None for what is not ranked.
+    verdict: "best"; "tied" with it statistically; "worse"; "undecided", as with one seed.  None
+    for what is not ranked and where nothing is claimed about the column.
     published: the paper's number, where asked for and known.  reason: why a seed failed.
     """
 
     status: Status
     mean: float | None = None
     sd: float | None = None
+    low: float | None = None
+    high: float | None = None
     seeds: tuple[int, ...] = ()
     rank: int | None = None
+    verdict: Verdict | None = None
     published: float | None = None
     reason: str | None = None
 
@@ -56,6 +65,11 @@ class Cell:
     def n(self) -> int:
         """The number of seeds in the mean."""
         return len(self.seeds)
+
+    @property
+    def single(self) -> bool:
+        """Whether the mean is that of one seed, which says nothing of differences."""
+        return self.n == 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +94,8 @@ def make_cell(runs: Runs, metric: str, *, expected: int) -> Cell:
         status="stale" if runs.uses_stale else status,
         mean=summary.mean,
         sd=summary.sd,
+        low=summary.low,
+        high=summary.high,
         seeds=tuple(sorted(record.seed for record in scored)),
         reason=reason,
     )
@@ -143,9 +159,9 @@ def _column_ranks(rows: Sequence[Row], index: int, metric: MetricFacts) -> dict[
     return dict(zip(means, ranks([*means.values()], metric), strict=True))
 
 
-def with_published(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
-    """The rows with the numbers of the paper's Table I beside ours."""
-    known = published(1)
+def with_published(rows: Sequence[Row], columns: Sequence[Column], number: int) -> list[Row]:
+    """The rows with the numbers of the paper's table `number` beside ours."""
+    known = published(number)
     keys = [(column.task, column.metric.name) for column in columns]
     return [
         replace(

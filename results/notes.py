@@ -12,19 +12,31 @@ from vtbench.results.selection import GroupKey, Runs
 #: The paper's data: the only ones on which our values may be held against its values.
 PAPER_PACK, PAPER_SENSOR = "vitactip", "vitactip"
 
+#: What each of the paper's tables was measured on.
+PAPER_DATA = {
+    1: "the real ViTacTip data",
+    2: "real data of four other sensors, after training on the real ViTacTip data",
+    3: "the real ViTacTip data",
+    4: "the real data of three sensors",
+}
+
 #: The runs of the table, by (row title, task title), in the table's order.
 RunsByTitle = Mapping[tuple[str, str], Runs]
 
 
 def all_notes(
-    group: GroupKey, columns: Sequence[Column], rows: Sequence[Row], runs: RunsByTitle
+    number: int,
+    group: GroupKey,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    runs: RunsByTitle,
 ) -> tuple[str, ...]:
     """Every note that applies, the general ones first."""
     found = [
-        *rank_notes(rows),
-        *seed_notes(rows),
+        *mark_notes(columns, rows),
+        *seed_notes(columns, rows),
         *control_notes(columns, rows),
-        *published_notes(group, rows),
+        *published_notes(number, group, rows),
         *failure_notes(runs),
         *gap_notes(columns, rows),
         *stale_notes(rows, runs),
@@ -34,32 +46,74 @@ def all_notes(
     return tuple(found)
 
 
-def rank_notes(rows: Sequence[Row]) -> list[str]:
-    """What the marks mean."""
-    if not any(cell.rank for row in rows for cell in row.cells):
+def mark_notes(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
+    """What the marks mean, and what stands behind them. Nothing where nothing is claimed."""
+    tested = [column for column in columns if column.evidence]
+    if not tested:
         return []
-    return [
-        "¹ best, ² second, ³ third among the methods, by the mean as displayed; "
-        "reference and control rows are not ranked."
+    notes = [
+        "¹ best by mean; ≈ statistically tied with it; ², ³ second and third by the mean as "
+        "displayed, where not tied. Reference and control rows do not compete.",
+        _test_note(tested),
     ]
-
-
-def seed_notes(rows: Sequence[Row]) -> list[str]:
-    """What the spread is, and that marks are no test."""
-    counts = {cell.n for row in rows for cell in row.cells if cell.n}
-    if not counts:
-        return []
-    if counts == {1}:
-        return ["n = 1 seed: differences are not tested."]
-    most = max(counts)
-    notes = [f"Mean ± sample standard deviation over n = {most} seeds; the marks are not a test."]
-    if len(counts) > 1:
-        notes.append(f"(n=…) after a number: fewer seeds than the {most} of other cells.")
+    if any(cell.verdict == "undecided" and not cell.single for row in rows for cell in row.cells):
+        notes.append(
+            "? not decided: the seeds repeat exactly, so nothing says how much seeds vary."
+        )
     return notes
 
 
+def _test_note(tested: Sequence[Column]) -> str:
+    """The test in plain words; columns that it knows less about are named."""
+    said = (
+        "≈ means: not shown to differ from the best at 95 %, each method against the best, after "
+        "Holm's correction for several tests."
+    )
+    both = " Counted are two errors, the choice of test images and the luck of the seeds."
+    blind = [column.title for column in tested if column.evidence == "seeds only"]
+    if not blind:
+        return said + both
+    where = f" On {', '.join(blind)} only" if len(blind) < len(tested) else " Only"
+    alone = (
+        f"{where} the luck of the seeds is counted, as scores of single images are not known: on "
+        "other test images fewer differences would hold."
+    )
+    return said + (both if len(blind) < len(tested) else "") + alone
+
+
+def seed_notes(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
+    """What the spread is, what one seed is worth, and which columns claim nothing."""
+    counts = {cell.n for row in rows for cell in row.cells if cell.n}
+    single = ["° one seed (n = 1): nothing is claimed about differences."] if 1 in counts else []
+    if counts <= {1}:
+        return single
+    most = max(counts)
+    notes = [
+        f"Mean ± sample standard deviation over n = {most} seeds, not an interval of the mean; the "
+        "95 % intervals are in CSV and HTML."
+    ]
+    if len(counts) > 1:
+        notes.append(f"(n=…) after a number: fewer seeds than the {most} of other cells.")
+    return [*notes, *single, *_unclaimed(columns, rows)]
+
+
+def _unclaimed(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
+    """The columns that methods compete in, and of which nothing is claimed all the same."""
+    named = [
+        column.title
+        for index, column in enumerate(columns)
+        if not column.evidence and any(row.cells[index].rank for row in rows)
+    ]
+    if not named:
+        return []
+    return [
+        f"No method is called best on {', '.join(named)}: too few seeds of the best by mean, or of "
+        "all others, for a test."
+    ]
+
+
 def control_notes(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
-    """Where a control beats every method: a result that the ranking alone would hide."""
+    """Where a control is ahead of every method: a result that the marks alone would hide."""
     notes = []
     for row in rows:
         wins = [
@@ -67,7 +121,8 @@ def control_notes(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
             for index, column in enumerate(columns)
             if row.role == "control" and (win := _win(row, index, column, rows))
         ]
-        notes += [f"{row.title} beats every method on {', '.join(wins)}."] if wins else []
+        if wins:
+            notes.append(f"{row.title} is ahead of every method, by mean, on {', '.join(wins)}.")
     return notes
 
 
@@ -84,12 +139,15 @@ def _win(row: Row, index: int, column: Column, rows: Sequence[Row]) -> str | Non
     return f"{column.title} ({numbers})"
 
 
-def published_notes(group: GroupKey, rows: Sequence[Row]) -> list[str]:
+def published_notes(number: int, group: GroupKey, rows: Sequence[Row]) -> list[str]:
     """What the paper's numbers may be compared with."""
     if not any(cell.published is not None for row in rows for cell in row.cells):
         return []
-    note = "In brackets: the paper's Table I (arXiv 2512.01908), measured on the real ViTacTip data"
-    if group.source == "real" and (group.pack, group.sensor) == (PAPER_PACK, PAPER_SENSOR):
+    table, data = ("I", "II", "III", "IV")[number - 1], PAPER_DATA[number]
+    note = f"In brackets: the paper's Table {table} (arXiv 2512.01908), measured on {data}"
+    if group.source == "real" and (
+        number == 4 or (group.pack, group.sensor) == (PAPER_PACK, PAPER_SENSOR)
+    ):
         return [f"{note}; the protocols may differ."]
     ours = "simulated" if group.source == "simulated" else "of another sensor or data set"
     return [f"{note}; ours are {ours}: only the order of methods may be compared, not the values."]

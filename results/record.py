@@ -17,7 +17,7 @@ from typing import Any, TypedDict
 from vtbench.results import validation as check
 from vtbench.results.errors import RecordError
 
-SCHEMA = 1
+SCHEMA = 2  # 2 added `protocol` and `trained_on`; 1 is still read
 
 _IDENTITY = re.compile(r"[0-9a-f]{6,64}")
 
@@ -37,6 +37,14 @@ class DataFacts(TypedDict):
     train: int
     val: int
     test: int
+
+
+class Origin(TypedDict):
+    """The pack whose images the encoders of a table were trained on."""
+
+    pack: str
+    title: str
+    source: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +74,10 @@ class Record:
 
     method: canonical spec, e.g. "sarl:ram=0".  role: "method", "control" or "reference".
     task_kind: free text; the tasks say "classification" or "regression".
-    profile: the protocol, e.g. "quick" or "quick, pretrain.epochs=5".
+    protocol: how the encoder was asked, e.g. "linear" or "transfer".
+    trained_on: where the pre-training images are from; `data` is what was asked about. They are the
+    same pack but in a transfer. `sensor` is that of the pre-training.
+    profile: the settings in words, e.g. "quick" or "quick, pretrain.epochs=5".
     status: "done" (with scores) or "failed" (with an error sentence and no scores).
     scores: metric name -> value on the test split, in the metric's unit; val_scores likewise.
     code: component -> hash of its source.  training: facts of the pre-training, or None.
@@ -81,6 +92,7 @@ class Record:
     task: str
     task_title: str
     task_kind: str
+    protocol: str = "linear"
     profile: str
     sensor: str
     seed: int
@@ -90,6 +102,7 @@ class Record:
     val_scores: Mapping[str, float] = field(default_factory=dict)
     metrics: Sequence[MetricFacts]
     data: DataFacts
+    trained_on: Origin | None = None  # None: the pack of `data`
     settings: Mapping[str, Any]
     code: Mapping[str, str]
     training: Mapping[str, Any] | None = None
@@ -118,6 +131,7 @@ class Record:
             "val_scores": check.table(self.val_scores, "val_scores", check.number),
             "metrics": _metrics(self.metrics),
             "data": _data(self.data),
+            "trained_on": _origin(self.trained_on or self.data),
             "settings": check.table(self.settings, "settings", check.plain),
             "code": check.table(self.code, "code", check.text),
             "training": None
@@ -148,7 +162,12 @@ class Record:
 
 
 _FIELDS = tuple(f.name for f in fields(Record))
-_TEXTS = ("id", "method", "method_title", "task", "task_title", "task_kind", "profile", "sensor")
+_TEXTS = (
+    "id", "method", "method_title", "task", "task_title", "task_kind", "protocol", "profile",
+    "sensor",
+)  # fmt: skip
+#: Fields that schema 1 did not have; `Record` fills them in.
+_SINCE_2 = ("protocol", "trained_on")
 
 
 def _parse(content: str | bytes) -> Any:
@@ -173,9 +192,10 @@ def _arguments(content: Any) -> dict[str, Any]:
     if "schema" not in content:
         raise RecordError("not a record: it has no schema number")
     _check_schema(content["schema"])
-    check.keys(content, "the record", _FIELDS)
+    older = _SINCE_2 if content["schema"] == 1 else ()
+    check.keys(content, "the record", [name for name in _FIELDS if name not in older])
     metrics = _list(content["metrics"], "metrics")
-    return {**content, "metrics": tuple(_metric(entry) for entry in metrics)}
+    return {**content, "schema": SCHEMA, "metrics": tuple(_metric(entry) for entry in metrics)}
 
 
 def _metric(entry: Any) -> MetricFacts:
@@ -202,6 +222,16 @@ def _data(value: Any) -> DataFacts:
     return check.table(value, "data", check.plain)
 
 
+def _origin(value: Any) -> Origin:
+    """The pack, its title and its source out of `trained_on`, or out of the facts of `data`."""
+    if not isinstance(value, Mapping) or not set(Origin.__annotations__) <= set(value):
+        raise RecordError("trained_on must name pack, title and source")
+    for name in ("pack", "title"):
+        check.text(value[name], f"trained_on.{name}", empty=False)
+    check.choice(value["source"], "trained_on.source", ("real", "simulated"))
+    return Origin(pack=value["pack"], title=value["title"], source=value["source"])
+
+
 def _list(value: Any, where: str) -> Sequence[Any]:
     if not isinstance(value, list | tuple):
         raise RecordError(f"{where} must be a list, not a value of type {type(value).__name__}")
@@ -213,8 +243,8 @@ def _check_schema(schema: Any) -> None:
         raise NewerRecordError(
             f"written with schema {schema}, and this vtbench reads schema {SCHEMA}: update vtbench"
         )
-    if schema != SCHEMA:
-        raise RecordError(f"schema must be {SCHEMA}, not {schema}")
+    if schema < 1:
+        raise RecordError(f"schema must be 1 to {SCHEMA}, not {schema}")
 
 
 def _check_relative(path: str | None) -> None:

@@ -1,13 +1,14 @@
 """Tables as text for the terminal, Markdown and CSV. Nothing here prints.
 
-Every rendering names the data (REAL or SIMULATED), and can be read without colour: marks are the
-characters ¹ ² ³ and arrows say whether higher or lower is better.
+Every rendering names the data (REAL or SIMULATED), and can be read without colour: marks are
+characters (see `marks`) and arrows say whether higher or lower is better.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 import textwrap
 from collections.abc import Iterator
 from itertools import groupby
@@ -17,13 +18,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from vtbench.results import marks
 from vtbench.results.cells import Cell, Column, Row
 from vtbench.results.tables import Table
 
-_MARKS = {1: "¹", 2: "²", 3: "³"}
-_STYLES = {1: "bold", 2: "underline", 3: "underline"}
-_ARROWS = {"higher": "↑", "lower": "↓"}
-_EMPTY = {"missing": "–", "failed": "failed", "stale": "stale"}
+_STYLES = {"best": "bold", "tied": "underline"}
+_CSV_PARTS = ("_sd", "_low", "_high", "_n", "_rank", "_verdict", "_status")
 
 
 def to_rich(
@@ -37,15 +37,16 @@ def to_rich(
     """Columns `start` to `stop` of a table for a rich console, without caption and notes.
 
     For narrow terminals, `stacked` sets the spread, the number of seeds and the published number
-    below the mean, and `tight` leaves one space between columns. Best is bold, second and third
-    are underlined.
+    below the mean, and `tight` leaves one space between columns. The best is bold, what is tied
+    with it is underlined.
     """
     columns = list(enumerate(table.columns))[start:stop]
     grid = RichTable(box=box.HORIZONTALS, padding=(0, 0 if tight else 1, 0, 0), pad_edge=False)
     grid.add_column("Method", no_wrap=True)
     separator = "\n" if stacked else " "
+    widths = {index: _mark_width(table, index) for index, _ in columns}
     for index, column in columns:
-        cells = [_plain(row.cells[index], column, separator) for row in table.rows]
+        cells = [_plain(row.cells[index], column, separator, widths[index]) for row in table.rows]
         grid.add_column(
             _header(column, cells, first=_opens_task(table, index, start)),
             justify="right",
@@ -54,7 +55,10 @@ def to_rich(
     for row, following in zip(table.rows, [*table.rows[1:], None], strict=True):
         grid.add_row(
             Text(row.title),
-            *(_styled(row.cells[index], column, separator) for index, column in columns),
+            *(
+                _styled(row.cells[index], column, separator, widths[index])
+                for index, column in columns
+            ),
             end_section=following is not None and following.role != row.role,
         )
     return grid
@@ -82,19 +86,20 @@ def text(table: Table, width: int = 100) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """The whole table as GitHub Markdown; the best of a column is bold."""
-    header = ["Method", *(_flat_header(column) for column in table.columns)]
-    rows = [[row.title, *_markdown_cells(row, table)] for row in table.rows]
+    """The whole table as GitHub Markdown; the best is bold, what is tied with it is underlined."""
+    titles = [f"{column.task_title} {marks.header(column)}" for column in table.columns]
+    header = ["Method", *map(_literal, titles)]
+    rows = [[_literal(row.title), *_markdown_cells(row, table)] for row in table.rows]
     lines = [
-        f"**{table.title}**",
+        f"**{_literal(table.title)}**",
         "",
-        table.facts.sentence,
+        _literal(table.facts.sentence),
         "",
         _markdown_line(header),
         _markdown_line(["---", *("---:" for _ in table.columns)]),
         *map(_markdown_line, rows),
         "",
-        *(f"- {note}" for note in table.notes),
+        *(f"- {_literal(note)}" for note in table.notes),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -102,13 +107,15 @@ def to_markdown(table: Table) -> str:
 def to_csv(table: Table) -> str:
     """The table for programs: a line per method, unrounded numbers, the data source on each line.
 
-    A column "shape_top1" (named as in the stored tables of the paper) is followed by its _sd, _n,
-    _rank and _status, and by _paper where the published number was asked for.
+    A column "shape_top1" (named as in the stored tables of the paper) is followed by its _sd, _low
+    and _high (the 95 % interval of the mean), _n, _rank (by the mean as displayed, also where
+    nothing is claimed), _verdict (empty there) and _status, and by _paper where the published
+    number was asked for.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     published = any(cell.published is not None for row in table.rows for cell in row.cells)
-    parts = ["", "_sd", "_n", "_rank", "_status", *(["_paper"] if published else [])]
+    parts = ["", *_CSV_PARTS, *(["_paper"] if published else [])]
     names = [column.name + part for column in table.columns for part in parts]
     writer.writerow(["method", "title", "role", *names, *table.facts.group._fields])
     for row in table.rows:
@@ -151,65 +158,48 @@ def _header(column: Column, cells: list[str], *, first: bool) -> Text:
     width = max((len(line) for cell in cells for line in cell.split("\n")), default=0)
     upper = textwrap.wrap(column.task_title, max(width, 7), break_long_words=False) if first else []
     # The no-break space keeps the arrow on the line of the last word.
-    metric = f"{column.metric.label}\N{NO-BREAK SPACE}{_ARROWS[column.metric.better]}"
+    metric = f"{column.metric.label}\N{NO-BREAK SPACE}{marks.ARROWS[column.metric.better]}"
     lower = textwrap.wrap(metric, max(width, 7), break_long_words=False)
     unit = [column.metric.unit] if column.metric.unit else []
     return Text("\n".join([*upper, *lower, *unit]).replace("\N{NO-BREAK SPACE}", " "))
 
 
-def _flat_header(column: Column) -> str:
-    unit = f" ({column.metric.unit})" if column.metric.unit else ""
-    return f"{column.title}{unit} {_ARROWS[column.metric.better]}"
+def _mark_width(table: Table, index: int) -> int:
+    """The place that the marks of a column need; one character is kept free where none has any."""
+    return max((len(marks.mark(row.cells[index])) for row in table.rows), default=0) or 1
 
 
-def _number(cell: Cell, column: Column) -> str:
-    """The mean as displayed, or the word that stands for it."""
-    if cell.mean is None:
-        return _EMPTY[cell.status]
-    return f"{cell.mean:.{column.metric.decimals}f}"
-
-
-def _mark(cell: Cell) -> str:
-    if cell.mean is not None and cell.status == "stale":
-        return "†"
-    return _MARKS.get(cell.rank or 0, "")
-
-
-def _details(cell: Cell, column: Column) -> list[str]:
-    """Spread, number of seeds where it is smaller than elsewhere, published number."""
-    decimals = column.metric.decimals
-    details = []
-    if cell.sd is not None:
-        details.append(f"±{cell.sd:.{decimals}f}")
-    if cell.status == "partial":
-        details.append(f"(n={cell.n})")
-    if cell.published is not None:
-        details.append(f"[{cell.published:.{decimals}f}]")
-    return details
-
-
-def _plain(cell: Cell, column: Column, separator: str) -> str:
+def _plain(cell: Cell, column: Column, separator: str, width: int) -> str:
     """A cell as text; a number without a mark leaves its place free, so that digits align."""
-    return separator.join([f"{_number(cell, column)}{_mark(cell) or ' '}", *_details(cell, column)])
+    marked = f"{marks.number(cell, column)}{marks.mark(cell):{width}}"
+    return separator.join([marked, *marks.details(cell, column)])
 
 
-def _styled(cell: Cell, column: Column, separator: str) -> Text:
-    styled = Text(_plain(cell, column, separator))
-    if style := _STYLES.get(cell.rank or 0):
-        styled.stylize(style, 0, len(_number(cell, column)))
+def _styled(cell: Cell, column: Column, separator: str, width: int) -> Text:
+    styled = Text(_plain(cell, column, separator, width))
+    if style := _STYLES.get(cell.verdict or ""):
+        styled.stylize(style, 0, len(marks.number(cell, column)))
     return styled
 
 
 def _markdown_cells(row: Row, table: Table) -> Iterator[str]:
+    around = {"best": ("**", "**"), "tied": ("<ins>", "</ins>")}
     for cell, column in zip(row.cells, table.columns, strict=True):
-        number = _number(cell, column)
-        strong = f"**{number}**" if cell.rank == 1 else number
-        yield " ".join([f"{strong}{_mark(cell)}", *_details(cell, column)])
+        before, after = around.get(cell.verdict or "", ("", ""))
+        number = f"{before}{marks.number(cell, column)}{after}{marks.mark(cell)}"
+        yield " ".join([number, *marks.details(cell, column)])
 
 
 def _markdown_line(cells: list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(cells)} |"
+
+
+def _literal(words: str) -> str:
+    """Words of unknown origin that Markdown shows as they are."""
+    return re.sub(r"[\\`*<|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", words)
 
 
 def _csv_values(cell: Cell) -> list[object]:
-    return [cell.mean, cell.sd, cell.n, cell.rank, cell.status, cell.published]
+    interval = [cell.low, cell.high]
+    standing = [cell.rank, cell.verdict, cell.status, cell.published]
+    return [cell.mean, cell.sd, *interval, cell.n, *standing]

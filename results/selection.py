@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,10 @@ from vtbench.results.record import Record
 
 
 class GroupKey(NamedTuple):
-    """What all records of one table share. `source` is "real" or "simulated"."""
+    """What all records of one table share: what the encoders were trained on, and how.
+
+    `source` is "real" or "simulated".
+    """
 
     pack: str
     source: str
@@ -35,7 +38,8 @@ class Runs:
 
 def group_key(record: Record) -> GroupKey:
     """The group that `record` belongs to."""
-    return GroupKey(record.data["pack"], record.data["source"], record.profile, record.sensor)
+    origin = record.trained_on or record.data
+    return GroupKey(origin["pack"], origin["source"], record.profile, record.sensor)
 
 
 def groups(records: Iterable[Record]) -> dict[GroupKey, list[Record]]:
@@ -46,11 +50,17 @@ def groups(records: Iterable[Record]) -> dict[GroupKey, list[Record]]:
     return dict(sorted(found.items()))
 
 
-def only_group(records: Iterable[Record]) -> GroupKey:
-    """The one group of all records; raises `ResultsError` if there are several or none."""
+def only_group(records: Iterable[Record], *, across_sensors: bool = False) -> GroupKey:
+    """The one group of all records; raises `ResultsError` if there are several or none.
+
+    With `across_sensors` the groups may differ in pack and sensor; all of them are then named.
+    """
     keys = sorted({group_key(record) for record in records})
     if not keys:
         raise ResultsError("there are no records to tabulate: run `bench run` first")
+    if across_sensors and len({(key.source, key.profile) for key in keys}) == 1:
+        packs, sensors = ({key.pack: 0 for key in keys}, {key.sensor: 0 for key in keys})
+        return keys[0]._replace(pack=", ".join(packs), sensor=", ".join(sensors))
     if len(keys) > 1:
         listed = "; ".join(", ".join(key) for key in keys)
         raise ResultsError(
@@ -60,16 +70,20 @@ def only_group(records: Iterable[Record]) -> GroupKey:
 
 
 def select(
-    records: Iterable[Record], *, stale: Set[str], include_stale: bool
+    records: Iterable[Record],
+    *,
+    stale: Set[str],
+    include_stale: bool,
+    row_of: Callable[[Record], str],
 ) -> dict[tuple[str, str], Runs]:
-    """The runs of every (method spec, task).
+    """The runs of every (row, task); `row_of` is the row that a record belongs to.
 
     Of several records of one seed the one finished last stands; a stale record stands only where
     `include_stale` asks for it and the seed has no other.
     """
     cells: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        cells.setdefault((record.method, record.task), []).append(record)
+        cells.setdefault((row_of(record), record.task), []).append(record)
     return {key: _runs(found, stale, include_stale) for key, found in cells.items()}
 
 

@@ -120,6 +120,16 @@ class Store:
         """Where the per-sample predictions of one record are kept."""
         return self.root / "predictions" / f"{slug(identity)}.npy"
 
+    def sample_scores(self, record: Record) -> np.ndarray | None:
+        """float64 (N,): the score of each test image, whose mean is the record's primary score.
+
+        None where it is not stored, as for records made before it was.
+        """
+        if record.predictions is None:
+            return None
+        path = self.root / record.predictions
+        return self.read_array(path.with_name(f"{path.stem}.scores.npy"))
+
     def write_array(self, path: Path, array: np.ndarray) -> None:
         """Write `array` atomically as .npy, without pickle, to a path inside the store."""
         from vtbench.results import arrays

@@ -1,9 +1,9 @@
-"""Table I as data: methods down, tasks across, with what has to be said about the numbers."""
+"""The paper's Tables I to IV as data: rows, tasks across, and what must be said of the numbers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -13,6 +13,7 @@ from vtbench.results.notes import all_notes
 from vtbench.results.paper import published as published_table
 from vtbench.results.record import MetricFacts, Record
 from vtbench.results.selection import GroupKey, Runs, groups, only_group, select
+from vtbench.results.verdicts import Samples, with_verdicts
 
 __all__ = [
     "Cell",
@@ -24,7 +25,7 @@ __all__ = [
     "TableFacts",
     "TaskColumns",
     "groups",
-    "table_one",
+    "tabulate",
 ]
 
 _ROLES = ("reference", "method", "control")
@@ -95,8 +96,12 @@ class TableFacts:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as data. Rows: the reference, the methods, the controls; a cell per column."""
+    """A table as data. Rows: the reference, the methods, the controls; a cell per column.
 
+    number: of the paper's table that it is the counterpart of; 0 for one that the paper lacks.
+    """
+
+    number: int
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
@@ -104,43 +109,74 @@ class Table:
     facts: TableFacts
 
 
-def table_one(
+#: Table number -> its title, for linear probes; other protocols say themselves what they are.
+TITLES = {
+    1: "Table I: linear probes on frozen encoders",
+    2: "Table II: transfer to other sensors, layer 4 fine-tuned",
+    3: "Table III: loss ablation, linear probes on frozen encoders",
+    4: "Table IV: sensors, linear probes on frozen encoders",
+}
+
+#: In Table IV the rows are sensors; in the others they are methods.
+SENSOR_TABLE = 4
+
+
+def tabulate(
     records: Iterable[Record],
     *,
+    number: int = 1,
+    title: str | None = None,
     rows: Sequence[RowSpec] | None = None,
     tasks: Sequence[TaskColumns] | None = None,
     stale: Set[str] = frozenset(),
     published: bool = False,
     per_axis: bool = False,
     include_stale: bool = False,
+    samples: Samples | None = None,
 ) -> Table:
-    """The paper's Table I made of `records`, which must be of one group (see `groups`).
+    """The paper's table `number` made of `records`, of one group (see `groups`) and one protocol.
 
-    Columns are the primary metrics of each task and its "top5"; `per_axis` adds every other
-    metric, such as the error of each target. `stale` holds the ids of records whose code,
-    settings or data have changed. `published` sets the paper's numbers beside ours. Rows and
-    tasks that are not given are those of the records, in the order of the paper's table.
-    Raises `ResultsError` for no records, mixed groups, or one metric with two units.
+    In Table IV rows are sensors instead of methods: its records may differ in pack and sensor, but
+    not in method. `title` replaces the table's own. Columns are the primary metrics of each task
+    and its "top5"; `per_axis` adds every other metric, such as the error of each target. `stale`
+    holds the ids of records whose code, settings or data have changed. `published` sets the paper's
+    numbers beside ours. `samples` gives the score of each test image of a record, for the verdicts
+    (see `with_verdicts`). Rows and tasks that are not given are those of the records, in the order
+    of the paper's table.
+    Raises `ResultsError` for no records, mixed groups, protocols (in Table IV: methods), or one
+    metric with two units.
     """
     records = list(records)
-    group = only_group(records)
-    wanted = _ordered(_rows_of(records) if rows is None else rows)
-    tasks = _distinct_tasks(_tasks_of(records) if tasks is None else tasks)
-    runs = select(records, stale=stale, include_stale=include_stale)
+    across = number == SENSOR_TABLE
+    group = only_group(records, across_sensors=across)
+    _check_alike(records, "protocol")
+    if across:
+        _check_alike(records, "method")
+    row_of = _sensor_row if across else _method_row
+    wanted = _ordered(_rows_of(records, row_of, number) if rows is None else rows)
+    tasks = _distinct_tasks(_tasks_of(records, number) if tasks is None else tasks)
+    runs = select(
+        records,
+        stale=stale,
+        include_stale=include_stale,
+        row_of=lambda record: row_of(record).spec,
+    )
     known = _by_use(records, runs)
     columns = [column for task in tasks for column in _columns(task, known, per_axis=per_axis)]
     filled = with_ranks(_fill(wanted, columns, runs), columns)
+    filled, columns = with_verdicts(filled, columns, runs, samples)
     if published:
-        filled = with_published(filled, columns)
+        filled = with_published(filled, columns, number)
     shown = _shown_runs(wanted, tasks, runs)
     without = [task.title for task in tasks if task.name not in {c.task for c in columns}]
     gaps = [f"No column yet for {title}: none of its cells is finished." for title in without]
     return Table(
-        title=f"Table I: linear probes on frozen encoders, {group.source.upper()} data",
+        number=number,
+        title=f"{title or TITLES[number]}, {group.source.upper()} data",
         columns=tuple(columns),
         rows=tuple(filled),
-        notes=(*all_notes(group, columns, filled, shown), *gaps),
-        facts=_facts(group, records[0].data["title"], known, tasks, shown),
+        notes=(*all_notes(number, group, columns, filled, shown), *gaps),
+        facts=_facts(group, _pack_titles(records), known, tasks, shown),
     )
 
 
@@ -196,14 +232,34 @@ def _distinct(named: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{title} ({name})" if uses[title] > 1 else title for title, name in named]
 
 
-def _rows_of(records: Sequence[Record]) -> list[RowSpec]:
-    order = list(published_table(1))
-    rows = {r.method: RowSpec(r.method, r.method_title, r.role) for r in records}
+def _method_row(record: Record) -> RowSpec:
+    return RowSpec(record.method, record.method_title, record.role)
+
+
+def _sensor_row(record: Record) -> RowSpec:
+    return RowSpec(record.sensor, record.sensor, "method")
+
+
+def _check_alike(records: Sequence[Record], field: str) -> None:
+    values = sorted({getattr(record, field) for record in records})
+    if len(values) > 1:
+        raise ResultsError(f"one table cannot mix {field}s: {', '.join(values)}")
+
+
+def _pack_titles(records: Sequence[Record]) -> str:
+    return ", ".join(dict.fromkeys((r.trained_on or r.data)["title"] for r in records))
+
+
+def _rows_of(
+    records: Sequence[Record], row_of: Callable[[Record], RowSpec], number: int
+) -> list[RowSpec]:
+    order = list(published_table(number))
+    rows = {row.spec: row for row in map(row_of, records)}
     return sorted(rows.values(), key=lambda row: _position(row.spec, order))
 
 
-def _tasks_of(records: Sequence[Record]) -> list[TaskColumns]:
-    order = list(dict.fromkeys(task for task, _ in published_table(1)["sarl"]))
+def _tasks_of(records: Sequence[Record], number: int) -> list[TaskColumns]:
+    order = list(dict.fromkeys(task for task, _ in next(iter(published_table(number).values()))))
     tasks = {r.task: TaskColumns(r.task, r.task_title) for r in records}
     return sorted(tasks.values(), key=lambda task: _position(task.name, order))
 

@@ -29,7 +29,7 @@ DAMAGE = {
     "not UTF-8": (lambda good: b"\xff\xfe" + good, "not readable as JSON"),
     "no object": (lambda good: b"[1, 2]", "holds no JSON object"),
     "foreign JSON": (lambda good: b'{"a": 1}', "no schema number"),
-    "older schema": (edited(schema=0), "schema must be 1, not 0"),
+    "older schema": (edited(schema=0), "schema must be 1 to 2, not 0"),
     "unknown key": (edited(colour="red"), "unknown keys: colour"),
     "wrong type": (edited(seed="0"), "seed must be a whole number"),
     "NaN": (lambda good: good.replace(b"50.0", b"NaN"), "only finite numbers"),
@@ -103,14 +103,14 @@ def test_a_second_file_of_one_record_is_set_aside(store, record):
 
 def test_the_record_of_a_later_vtbench_stays_for_it_to_read(store, record):
     path = store.write(record)
-    path.write_bytes(edited(schema=2)(path.read_bytes()))
+    path.write_bytes(edited(schema=3)(path.read_bytes()))
 
     assert store.records() == []
     assert path.exists()
     assert store.damaged() == [
         (
             path,
-            f"{path.name}: written with schema 2, and this vtbench reads schema 1: update vtbench",
+            f"{path.name}: written with schema 3, and this vtbench reads schema 2: update vtbench",
         )
     ]
 

@@ -90,7 +90,7 @@ def test_numbers_that_are_not_finite_are_refused_in_files(make_record, literal):
 
 
 BAD_FIELDS = [
-    ({"schema": 0}, "schema must be 1, not 0"),
+    ({"schema": 0}, "schema must be 1 to 2, not 0"),
     ({"schema": True}, "schema must be a whole number"),
     ({"id": "../../x"}, "id must be 6 to 64 hexadecimal digits"),
     ({"id": "ABCDEF12"}, "id must be 6 to 64 hexadecimal digits"),
@@ -161,11 +161,23 @@ def test_a_source_is_real_or_simulated_and_nothing_else(make_record):
         make_record(data=data)
 
 
+def test_a_record_of_schema_1_was_of_linear_probes_on_its_own_pack(make_record):
+    record = make_record(scores={"top1": 1.0})
+    content = json.loads(record.to_json())
+    del content["protocol"], content["trained_on"]
+    read = Record.from_json(json.dumps({**content, "schema": 1}))
+
+    assert read == record
+    assert (read.protocol, read.trained_on["pack"]) == ("linear", "vitactip-sim")
+    with pytest.raises(RecordError, match="protocol"):
+        Record.from_json(json.dumps(content))
+
+
 def test_a_later_schema_is_told_apart_from_damage(make_record):
     content = json.loads(make_record().to_json())
 
-    with pytest.raises(NewerRecordError, match=r"f\.json: written with schema 2.*update vtbench"):
-        Record.from_json(json.dumps({**content, "schema": 2, "more": 1}), file="f.json")
+    with pytest.raises(NewerRecordError, match=r"f\.json: written with schema 3.*update vtbench"):
+        Record.from_json(json.dumps({**content, "schema": 3, "more": 1}), file="f.json")
 
 
 def test_deep_nesting_is_refused_without_a_crash():

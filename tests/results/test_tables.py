@@ -13,7 +13,7 @@ from vtbench.results.cells import ranks
 from vtbench.results.errors import ResultsError
 from vtbench.results.record import MetricFacts
 from vtbench.results.selection import GroupKey
-from vtbench.results.tables import RowSpec, TaskColumns, groups, table_one
+from vtbench.results.tables import RowSpec, TaskColumns, groups, tabulate
 
 ACCURACY = MetricFacts(
     name="top1", label="Top-1", unit="%", better="higher", decimals=2, primary=True
@@ -48,7 +48,7 @@ def test_mean_spread_and_seeds_by_hand(make_record):
         make_record("sarl", "shape", seed, {"top1": top1, "top5": 100.0})
         for seed, top1 in enumerate([90.0, 92.0, 97.0])
     ]
-    table = table_one(records)
+    table = tabulate(records)
 
     assert [one.name for one in table.columns] == ["shape_top1", "shape_top5"]
     top1, top5 = table.rows[0].cells
@@ -64,7 +64,7 @@ def test_rows_are_reference_then_methods_as_given_then_controls(shape):
         RowSpec("supervised", "Supervised", "reference"),
         RowSpec("byol", "BYOL", "method"),
     ]
-    table = table_one(shape("simclr", 50.0), rows=wanted)
+    table = tabulate(shape("simclr", 50.0), rows=wanted)
 
     assert [row.spec for row in table.rows] == ["supervised", "simclr", "byol", "raw"]
 
@@ -75,7 +75,7 @@ def test_rows_and_tasks_not_given_follow_the_paper(make_record):
         for task in ("force", "slip", "grating", "shape")
         for method in ("zeta", "raw", "sarl", "byol", "supervised", "alpha")
     ]
-    table = table_one(records)
+    table = tabulate(records)
 
     assert [row.spec for row in table.rows] == [
         "supervised", "byol", "sarl", "zeta", "alpha", "raw",
@@ -88,7 +88,7 @@ def test_ranks_follow_the_direction_and_leave_out_reference_and_controls(make_re
     scores = {"supervised": 99.0, "sarl": 80.0, "byol": 90.0, "simclr": 70.0, "raw": 60.0}
     records = [make_record(m, "shape", 0, {"top1": v}) for m, v in scores.items()]
     errors = [make_record(m, "force", 0, {"mae": v}) for m, v in scores.items()]
-    table = table_one(records + errors)
+    table = tabulate(records + errors)
 
     assert {spec: cell.rank for spec, cell in column(table, 0).items()} == {
         "supervised": None, "byol": 1, "sarl": 2, "simclr": 3, "raw": None,
@@ -100,13 +100,13 @@ def test_ranks_follow_the_direction_and_leave_out_reference_and_controls(make_re
 
 def test_values_displayed_alike_share_a_rank(shape):
     records = shape("sarl", 90.001) + shape("byol", 90.004) + shape("simclr", 89.99)
-    ranked = column(table_one(records))
+    ranked = column(tabulate(records))
 
     assert [ranked[spec].rank for spec in ("sarl", "byol", "simclr")] == [1, 1, 3]
 
 
 def test_a_single_method_has_no_rank(shape):
-    table = table_one(shape("sarl", 90.0) + shape("raw", 20.0))
+    table = tabulate(shape("sarl", 90.0) + shape("raw", 20.0))
 
     assert column(table)["sarl"].rank is None
     assert note(table, "¹ best") is None
@@ -121,16 +121,16 @@ def test_ranks_are_competition_ranks_in_both_directions(values):
 
 
 def test_one_seed_is_said_to_test_nothing(shape):
-    table = table_one(shape("sarl", 90.0) + shape("byol", 80.0))
+    table = tabulate(shape("sarl", 90.0) + shape("byol", 80.0))
 
     assert column(table)["sarl"].sd is None
     assert column(table)["sarl"].rank == 1
-    assert note(table, "n = 1 seed") == "n = 1 seed: differences are not tested."
+    assert note(table, "°") == "° one seed (n = 1): nothing is claimed about differences."
 
 
 def test_missing_and_failed_cells_are_told_apart(shape):
     wanted = [RowSpec(name, name, "method") for name in ("sarl", "byol", "simclr")]
-    table = table_one(shape("sarl", 90.0) + shape("byol", None), rows=wanted)
+    table = tabulate(shape("sarl", 90.0) + shape("byol", None), rows=wanted)
     cells = column(table)
 
     assert [cells[name].status for name in ("sarl", "byol", "simclr")] == [
@@ -142,7 +142,7 @@ def test_missing_and_failed_cells_are_told_apart(shape):
 
 
 def test_fewer_seeds_than_others_are_partial_and_still_ranked(shape):
-    table = table_one(shape("sarl", 90.0, 92.0, 94.0) + shape("byol", 95.0, None, 97.0))
+    table = tabulate(shape("sarl", 90.0, 92.0, 94.0) + shape("byol", 95.0, None, 97.0))
     cells = column(table)
 
     assert (cells["sarl"].status, cells["sarl"].n, cells["sarl"].rank) == ("done", 3, 2)
@@ -154,7 +154,7 @@ def test_fewer_seeds_than_others_are_partial_and_still_ranked(shape):
 
 def test_stale_records_are_left_out_and_counted(shape):
     sarl, byol = shape("sarl", 90.0), shape("byol", 80.0)
-    table = table_one(sarl + byol, stale={sarl[0].id})
+    table = tabulate(sarl + byol, stale={sarl[0].id})
     cell = column(table)["sarl"]
 
     assert (cell.status, cell.mean, cell.rank) == ("stale", None, None)
@@ -166,7 +166,7 @@ def test_stale_records_are_left_out_and_counted(shape):
 def test_stale_records_are_shown_when_asked_for_but_not_ranked(shape):
     sarl, byol, simclr = shape("sarl", 90.0), shape("byol", 80.0), shape("simclr", 70.0)
     stale = {sarl[0].id}
-    table = table_one(sarl + byol + simclr, stale=stale, include_stale=True)
+    table = tabulate(sarl + byol + simclr, stale=stale, include_stale=True)
     cells = column(table)
 
     assert (cells["sarl"].status, cells["sarl"].mean, cells["sarl"].rank) == ("stale", 90.0, None)
@@ -178,7 +178,7 @@ def test_stale_records_are_shown_when_asked_for_but_not_ranked(shape):
 def test_a_current_record_goes_before_a_stale_one_of_the_same_seed(make_record):
     current = make_record(scores={"top1": 90.0}, age=1)
     old = make_record(scores={"top1": 10.0}, age=0)
-    table = table_one([old, current], stale={old.id}, include_stale=True)
+    table = tabulate([old, current], stale={old.id}, include_stale=True)
 
     assert (column(table)["sarl"].mean, column(table)["sarl"].status) == (90.0, "done")
     assert note(table, "1 stale") is not None
@@ -188,7 +188,7 @@ def test_of_two_records_of_one_seed_the_later_stands(make_record):
     later = make_record(scores={"top1": 90.0}, age=0)
     earlier = make_record(scores={"top1": 10.0}, age=3)
     for records in ([earlier, later], [later, earlier]):
-        table = table_one(records)
+        table = tabulate(records)
 
         assert (column(table)["sarl"].mean, column(table)["sarl"].n) == (90.0, 1)
         assert note(table, "1 older") == (
@@ -213,7 +213,7 @@ def test_records_of_two_groups_never_share_a_table(make_record, change):
     other = make_record("byol", scores={"top1": 1.0}, **change)
 
     with pytest.raises(ResultsError, match="one table cannot mix data, profiles or sensors"):
-        table_one([one, other])
+        tabulate([one, other])
     assert sorted(len(found) for found in groups([one, other]).values()) == [1, 1]
 
 
@@ -234,7 +234,7 @@ def test_groups_keep_the_order_of_their_records(make_record):
 
 def test_no_records_make_no_table():
     with pytest.raises(ResultsError, match="no records to tabulate"):
-        table_one([])
+        tabulate([])
 
 
 def test_one_metric_in_two_units_is_refused(make_record):
@@ -243,8 +243,8 @@ def test_one_metric_in_two_units_is_refused(make_record):
     other = make_record("byol", scores={"top1": 0.01}, metrics=share)
 
     with pytest.raises(ResultsError, match="Top-1 is in %"):
-        table_one([one, other])
-    assert len(table_one([one, other], stale={other.id}).columns) == 2
+        tabulate([one, other])
+    assert len(tabulate([one, other], stale={other.id}).columns) == 2
 
 
 def test_columns_are_primary_metrics_and_top5_and_on_request_every_axis(make_record):
@@ -254,7 +254,7 @@ def test_columns_are_primary_metrics_and_top5_and_on_request_every_axis(make_rec
     ]
 
     def names(**options):
-        return [one.name for one in table_one(records, **options).columns]
+        return [one.name for one in tabulate(records, **options).columns]
 
     assert names() == ["shape_top1", "shape_top5", "force_mae"]
     assert names(per_axis=True) == ["shape_top1", "shape_top5", "force_mae", "force_mae_x"]
@@ -262,7 +262,7 @@ def test_columns_are_primary_metrics_and_top5_and_on_request_every_axis(make_rec
 
 def test_a_task_without_results_has_the_columns_it_declares(shape):
     tasks = [TaskColumns("force", "Force", (ERROR,)), TaskColumns("slip", "Slip")]
-    table = table_one(shape("sarl", 90.0), tasks=tasks)
+    table = tabulate(shape("sarl", 90.0), tasks=tasks)
 
     assert [one.title for one in table.columns] == ["Force Avg. MAE"]
     assert table.rows[0].cells[0].status == "missing"
@@ -276,7 +276,7 @@ def test_rows_of_one_title_are_told_apart_by_their_specs(make_record):
         make_record("byol", scores={"top1": 1.0}),
     ]
 
-    assert [row.title for row in table_one(records).rows] == [
+    assert [row.title for row in tabulate(records).rows] == [
         "BYOL", "SARL (sarl)", "SARL (sarl:ram=0)",
     ]  # fmt: skip
 
