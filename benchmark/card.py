@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 def card(values: Mapping[str, Any]) -> list[str]:
     """The protocol in sentences, from settings or from what a record keeps of them."""
-    sections = {"encoder": _encoder_line, "pretrain": _pretrain_line, "probe": _probe_line,
-                "supervised": _supervised_line}  # fmt: skip
+    sections = {
+        "encoder": _encoder_line, "pretrain": _pretrain_line, "probe": _probe_line,
+        "tuned": _tuned_line, "knn": _knn_line, "transfer": _transfer_line,
+        "supervised": _supervised_line,
+    }  # fmt: skip
     return [line(values[name]) for name, line in sections.items() if name in values]
 
 
@@ -73,6 +76,35 @@ def _probe_line(values: Mapping[str, Any]) -> str:
         f"{values['regression_lr']:g}, {values['regression_epochs']} epochs; best validation "
         f"epoch, test read once; raw pixels at {values['pixel_size']} x {values['pixel_size']}"
     )
+
+
+def _tuned_line(values: Mapping[str, Any]) -> str:
+    return (
+        f"tuned: the probe's rate x {_listed(values['lr_factors'])} and its weight decay or "
+        f"{_listed(values['weight_decays'])}, chosen on the validation images; test read once"
+    )
+
+
+def _knn_line(values: Mapping[str, Any]) -> str:
+    scaled = "standardised" if values["standardize_features"] else "plain"
+    return (
+        f"nearest neighbours by the cosine of {scaled} features, weighted at temperature "
+        f"{values['temperature']:g}; {_listed(values['neighbours'])} of them, chosen on the "
+        "validation images"
+    )
+
+
+def _transfer_line(values: Mapping[str, Any]) -> str:
+    return (
+        f"transfer: frozen up to layer 3; layer 4 and a classifier on pooled ({values['pool']}) "
+        f"layers 3 and 4 trained {values['epochs']} epochs at batch {values['batch_size']}, AdamW "
+        f"lr {values['lr']:g}, decay {values['weight_decay']:g}, cosine to 0; best validation "
+        "epoch, test read once"
+    )
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def _supervised_line(values: Mapping[str, Any]) -> str:

@@ -31,7 +31,9 @@ class Counter:
 
 
 #: Options that take a list: words after them up to the next option belong to it.
-LIST_OPTIONS = ("--methods", "-m", "--tasks", "-t")
+LIST_OPTIONS = (
+    "--methods", "-m", "--tasks", "-t", "--protocol", "--terms", "--sensors", "--transfer-data",
+)  # fmt: skip
 
 
 def join_lists(arguments: Sequence[str]) -> list[str]:

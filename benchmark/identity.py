@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from vtbench.benchmark import fingerprint
+from vtbench.benchmark.protocols import LINEAR, PROTOCOLS
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import Row
 from vtbench.benchmark.settings import Settings
@@ -27,7 +28,6 @@ TRAINING_CODE = (
 )
 ENCODING_CODE = (*PIXEL_CODE, "vtbench.methods.encoder", "vtbench.methods.views")
 UNTRAINED_CODE = ("vtbench.benchmark.assemble", "vtbench.benchmark.seeding")
-PROBE_CODE = ("vtbench.tasks.probe", "vtbench.tasks.resolve")
 SUPERVISED_CODE = (
     *PIXEL_CODE,
     "vtbench.benchmark.reference",
@@ -40,19 +40,26 @@ SUPERVISED_CODE = (
 READING_CODE = "vtbench.tasks.data"
 
 
-def settings_of(row: Row, settings: Settings) -> dict[str, Any]:
-    """The part of the settings that a row's results depend on."""
-    stored = {"stored_size": settings.data.stored_size}
+def settings_of(row: Row, settings: Settings, protocol: str = LINEAR) -> dict[str, Any]:
+    """The part of the settings that a row's answers under a protocol depend on."""
+    asked = () if row.route == "supervised" else PROTOCOLS[protocol].sections
+    return _encoder_settings(row, settings) | settings.identity(*asked)
+
+
+def _encoder_settings(row: Row, settings: Settings) -> dict[str, Any]:
+    """The part of the settings that a row's encoder depends on."""
     sections = {
-        "pretrain": ("encoder", "pretrain", "probe"),
-        "untrained": ("encoder", "probe"),
-        "pixels": ("probe",),
+        "pretrain": ("encoder", "pretrain"),
+        "untrained": ("encoder",),
+        "pixels": (),
         "supervised": ("encoder", "supervised"),
     }[row.route]
-    return {"data": stored, **settings.identity(*sections)}
+    return {"data": {"stored_size": settings.data.stored_size}, **settings.identity(*sections)}
 
 
-def code_of(row: Row, task: str, methods: Registry, tasks: Registry) -> dict[str, str]:
+def code_of(
+    row: Row, task: str, methods: Registry, tasks: Registry, protocol: str = LINEAR
+) -> dict[str, str]:
     """Hashes of the code that a row's cell on a task runs through, by component."""
     parts: dict[str, str] = {}
     if row.route == "pretrain":
@@ -60,7 +67,7 @@ def code_of(row: Row, task: str, methods: Registry, tasks: Registry) -> dict[str
     if row.route != "supervised":
         parts["encoding"] = _code(ENCODING_CODE)
     task_module = tasks.entry(task).module if task in tasks else "vtbench.tasks.base"
-    runs = SUPERVISED_CODE if row.route == "supervised" else PROBE_CODE
+    runs = SUPERVISED_CODE if row.route == "supervised" else PROTOCOLS[protocol].code
     parts["task"] = _code((task_module, *runs))
     return parts
 
@@ -76,8 +83,7 @@ def encoder_id(
     row: Row, *, seed: int, sensor: str, pool: str, settings: Settings, methods: Registry
 ) -> str:
     """The name of a trained (or untrained) encoder; `pool` is the fingerprint of its images."""
-    used = settings_of(row, settings)
-    used.pop("probe", None)
+    used = _encoder_settings(row, settings)
     trained = row.route == "pretrain"
     made_by = (methods.entry(row.spec.name).module, *TRAINING_CODE) if trained else UNTRAINED_CODE
     trained_on = {"sensor": sensor, "pool": pool} if trained else {}
@@ -91,13 +97,14 @@ def cell_id(
     encoder: str,
     seed: int,
     task: str,
+    protocol: str,
     declaration: Mapping[str, Any],
     data: str,
     settings: Settings,
     code: Mapping[str, str],
 ) -> str:
     """The name of a cell; `data` is the fingerprint of the labelled images."""
-    used = settings_of(row, settings)
+    used = settings_of(row, settings, protocol)
     return fingerprint.of_values(
-        "cell", str(row.spec), encoder, seed, task, declaration, data, used, code
+        "cell", str(row.spec), encoder, seed, task, protocol, declaration, data, used, code
     )

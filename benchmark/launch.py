@@ -23,8 +23,8 @@ from typing import Any
 from vtbench.benchmark.environment import clock, cores
 from vtbench.benchmark.errors import Interrupted, UsageError, VTBenchError
 from vtbench.benchmark.packs import PackSource
-from vtbench.benchmark.plan import Job
-from vtbench.benchmark.settings import Hardware, Profile, Settings
+from vtbench.benchmark.plan import Job, Site
+from vtbench.benchmark.settings import Hardware, Settings
 
 #: An event is (job title, stage, done, total, numbers); the display draws it.
 Event = tuple[str, str, int, int, dict[str, float]]
@@ -84,15 +84,14 @@ def _has_gpu() -> bool:
 
 
 def run_jobs(
-    jobs: Sequence[Job], store: Path, pack: Path, profile: Profile, workers: Workers,
-    listener: Listener,
-) -> dict[str, str]:  # fmt: skip
+    jobs: Sequence[Job], site: Site, workers: Workers, listener: Listener
+) -> dict[str, str]:
     """Run all jobs; returns {cell id: "done" or the reason of its failure}.
 
     Raises Interrupted after a Ctrl-C, once every worker has saved its state, and VTBenchError
     when a worker dies.
     """
-    arguments = [(job, store, pack, profile, workers.device) for job in jobs]
+    arguments = [(job, site) for job in jobs]
     outcome: dict[str, str] = {}
     for part in _spread(_execute, arguments, workers, listener):
         outcome |= part
@@ -226,10 +225,9 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _execute(job: Job, store: Path, pack: Path, profile: Profile, device: str) -> dict[str, str]:
-    from vtbench.benchmark.runner import Site, execute
+def _execute(job: Job, site: Site) -> dict[str, str]:
+    from vtbench.benchmark.runner import execute
 
-    site = Site(store, pack, profile, device)
     outcome = execute(job, site, _reporter(job.title), _Worker.stop.is_set)
     failed = {key: reason for key, reason in outcome.items() if reason != "done"}
     _Worker.tell((job.title, "failed" if failed else "finished", 1, 1, {}))

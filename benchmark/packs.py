@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,18 @@ from vtbench.benchmark.environment import cache_root
 from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.settings import Settings
+from vtbench.tasks import TRANSFER_DATASETS
 
 DEFAULT = "vitactip-sim"
 
 
 @dataclass(frozen=True)
 class PackSource:
-    """Where a pack is, or will be, and what it offers."""
+    """Where a pack is, or will be, and what it offers. `source` is "real" or "simulated"."""
 
     name: str
     folder: Path
+    source: str
     sensors: tuple[str, ...]
     tasks: tuple[str, ...]
     made_on_demand: bool
@@ -40,7 +42,8 @@ def locate(data: str, settings: Settings, registry: Registry) -> PackSource:
         declared = registry.declarations(data)
         folder = cache_root() / "packs" / _folder_name(data, settings, registry)
         sensors, tasks = tuple(declared["sensors"]), tuple(declared["tasks"])
-        return PackSource(data, folder, sensors, tasks, made_on_demand=True)
+        source = str(declared.get("source", "simulated"))
+        return PackSource(data, folder, source, sensors, tasks, made_on_demand=True)
     folder = Path(data)
     if not (folder / "pack.yaml").exists():
         raise UsageError(
@@ -51,8 +54,42 @@ def locate(data: str, settings: Settings, registry: Registry) -> PackSource:
 
     pack = Pack.open(folder)
     return PackSource(
-        pack.name, folder.resolve(), pack.sensors, tuple(pack.tasks), made_on_demand=False
+        pack.name,
+        folder.resolve(),
+        pack.source,
+        pack.sensors,
+        tuple(pack.tasks),
+        made_on_demand=False,
     )
+
+
+def transfer_sources(
+    named: Sequence[str], home: PackSource, settings: Settings, registry: Registry
+) -> dict[str, PackSource]:
+    """The tasks that encoders trained on `home` may be transferred to: task -> its pack.
+
+    Without names these are the built-in simulated sets where `home` is simulated too, and nothing
+    where it is real. Raises UsageError for a pack that has a task of `home` or of another one
+    named, and for real and simulated data in one transfer: no table mixes them.
+    """
+    names = list(named) or (list(TRANSFER_DATASETS) if home.source == "simulated" else [])
+    found: dict[str, PackSource] = {}
+    for source in (locate(name, settings, registry) for name in names):
+        if not named and source.name == home.name:
+            continue
+        if source.source != home.source:
+            raise UsageError(
+                f"{source.name} is {source.source} and {home.name} is {home.source}: no table "
+                f"mixes them; name {home.source} packs with --transfer-data."
+            )
+        twice = sorted({*found, *home.tasks} & {*source.tasks})
+        if twice:
+            raise UsageError(
+                f"The task {twice[0]!r} of {source.name} is already one of "
+                f"{(found.get(twice[0]) or home).name}; rename it in its pack.yaml."
+            )
+        found |= dict.fromkeys(source.tasks, source)
+    return found
 
 
 def _folder_name(name: str, settings: Settings, registry: Registry) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vtbench.benchmark.errors import RegistryError, UsageError, suggestion
 from vtbench.benchmark.identity import cell_id, code_of, encoder_id
+from vtbench.benchmark.protocols import LINEAR, PROTOCOLS
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import Row
 from vtbench.benchmark.settings import Profile, Settings
@@ -22,19 +24,35 @@ if TYPE_CHECKING:
     from vtbench.tasks.data.pack import Pack
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A task to ask of encoders: in which pack it is, seen by which sensor, and how it is asked."""
+
+    task: str
+    pack: Pack
+    sensor: str
+    protocol: str = LINEAR
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One number to find: a task asked of a job's encoder."""
+    """One number to find: a question asked of a job's encoder.
+
+    data: fingerprint of the labelled images, which lie in the pack named `pack`.
+    """
 
     id: str
     task: str
-    data: str  # fingerprint of the labelled images
+    pack: str
+    sensor: str
+    protocol: str = LINEAR
+    data: str
     code: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One encoder and the cells that need it."""
+    """One encoder and the cells that need it. `sensor` is that of the pre-training."""
 
     id: str
     row: Row
@@ -73,9 +91,28 @@ class RunPlan:
         return [left for job in self.jobs if (left := job.only(wanted)) is not None]
 
 
+@dataclass(frozen=True)
+class Site:
+    """Where a job runs and what it reads and writes; can be sent to another process.
+
+    packs: the folders of all packs that cells name. home: the pack that encoders are trained on.
+    """
+
+    store: Path
+    packs: Mapping[str, Path]
+    home: str
+    profile: Profile
+    device: str
+
+    @property
+    def precision(self) -> str:
+        """Arithmetic of training: 32 or bf16."""
+        return self.profile.settings.encoder.precision
+
+
 def make_plan(
     rows: Sequence[Row],
-    tasks: Sequence[str],
+    questions: Sequence[Question],
     pack: Pack,
     profile: Profile,
     *,
@@ -85,9 +122,15 @@ def make_plan(
     task_registry: Registry,
     records: Sequence[Record] = (),
 ) -> RunPlan:
-    """Cross rows, tasks and seeds, and subtract what the records answer."""
+    """Cross rows, questions and seeds, and subtract what the records answer.
+
+    Encoders are trained on `pack` as `sensor` sees it. A row that cannot be asked a question, such
+    as raw pixels in a transfer, has no cell for it.
+    """
     maker = CellMaker(pack, profile.settings, sensor, methods, task_registry)
-    jobs = [job for seed in range(seeds) for row in rows for job in maker.jobs(row, tasks, seed)]
+    jobs = [
+        job for seed in range(seeds) for row in rows for job in maker.jobs(row, questions, seed)
+    ]
     planned = {cell.id for job in jobs for cell in job.cells}
     status = {record.id: record.status for record in records if record.id in planned}
     return RunPlan(
@@ -107,7 +150,10 @@ def choose_sensor(sensors: Sequence[str], sensor: str | None) -> str:
 
 
 class CellMaker:
-    """Makes jobs and cells, with their identities, for one pack, sensor and profile."""
+    """Makes jobs and cells, with their identities, for one profile.
+
+    `pack` and `sensor` are what the encoders are trained on.
+    """
 
     def __init__(
         self, pack: Pack, settings: Settings, sensor: str, methods: Registry, tasks: Registry
@@ -116,13 +162,14 @@ class CellMaker:
         self.methods, self.tasks = methods, tasks
         self.pool = pack.pool_fingerprint(sensor)
 
-    def jobs(self, row: Row, tasks: Sequence[str], seed: int) -> list[Job]:
-        """The jobs of a row: one with all tasks, or one per task for the reference."""
+    def jobs(self, row: Row, questions: Sequence[Question], seed: int) -> list[Job]:
+        """The jobs of a row: one with all its cells, or one per cell for the reference."""
         encoder = self._encoder_id(row, seed)
-        cells = [self._cell(row, task, seed, encoder) for task in tasks]
+        fitting = [q for q in questions if row.route in PROTOCOLS[q.protocol].routes]
+        cells = [self._cell(row, question, seed, encoder) for question in fitting]
         if row.route == "supervised":
             return [Job(cell.id, row, seed, self.sensor, (cell,)) for cell in cells]
-        return [Job(encoder, row, seed, self.sensor, tuple(cells))]
+        return [Job(encoder, row, seed, self.sensor, tuple(cells))] if cells else []
 
     def _encoder_id(self, row: Row, seed: int) -> str:
         try:
@@ -137,18 +184,28 @@ class CellMaker:
         except RegistryError:  # a broken plugin: its row carries the reason
             return f"broken-{row.spec}"
 
-    def _cell(self, row: Row, task: str, seed: int, encoder: str) -> Cell:
-        declaration = self.pack.tasks[task]
-        data = self.pack.fingerprint(declaration.dataset, self.sensor)
-        code = {} if row.error else code_of(row, task, self.methods, self.tasks)
+    def _cell(self, row: Row, asked: Question, seed: int, encoder: str) -> Cell:
+        declaration = asked.pack.tasks[asked.task]
+        data = asked.pack.fingerprint(declaration.dataset, asked.sensor)
+        protocol = asked.protocol
+        code = {} if row.error else code_of(row, asked.task, self.methods, self.tasks, protocol)
         key = cell_id(
             row,
             encoder=encoder,
             seed=seed,
-            task=task,
+            task=asked.task,
+            protocol=protocol,
             declaration=declaration.model_dump(),
             data=data,
             settings=self.settings,
             code=code,
         )
-        return Cell(key, task, data, code)
+        return Cell(
+            id=key,
+            task=asked.task,
+            pack=asked.pack.name,
+            sensor=asked.sensor,
+            protocol=protocol,
+            data=data,
+            code=code,
+        )

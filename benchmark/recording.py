@@ -39,7 +39,8 @@ class Recorder:
 
     job: Job
     profile: Profile
-    pack: Pack
+    packs: Mapping[str, Pack]
+    home: str  # the pack that encoders are trained on
     store: Store
     device: str
     precision: str
@@ -54,15 +55,22 @@ class Recorder:
         *,
         seconds: float,
     ) -> None:
-        """Store scores, predictions and true values of a cell.
+        """Store scores of a cell, and of each of its test images prediction, truth and score.
 
         `training` is the summary of the pre-training, empty where there was none.
         """
         path = self.store.predictions_path(cell.id)
         self.store.write_array(path, result.predictions)
         truth = task.targets(dataset)[result.test_indices]
-        self.store.write_array(path.with_name(f"{path.stem}.targets.npy"), truth)
+        beside = {
+            "targets": truth,
+            "scores": task.sample_scores(result.predictions, truth),
+            "rows": result.test_indices,
+        }
+        for what, values in beside.items():
+            self.store.write_array(path.with_name(f"{path.stem}.{what}.npy"), values)
         facts = {name: value for name, value in training.items() if name != "seconds"}
+        facts |= {"best_epoch": result.best_epoch, **result.chosen}
         where = provenance(device=self.device, seconds=seconds) | {"precision": self.precision}
         self._write(
             cell,
@@ -72,8 +80,8 @@ class Recorder:
             scores=result.scores,
             val_scores=result.val_scores,
             metrics=metric_facts(task),
-            data=self._data(dataset),
-            training=facts | {"best_epoch": result.best_epoch},
+            data=data_facts(self.packs[cell.pack], dataset),
+            training=facts,
             predictions=str(path.relative_to(self.store.root)),
             notes=notes(self.job.row, training),
             provenance=where | {"training_seconds": training.get("seconds")},
@@ -82,7 +90,8 @@ class Recorder:
     def failed(self, cell: Cell, error: Exception, metrics: tuple[MetricFacts, ...]) -> str:
         """Store why a cell has no number, and return the reason."""
         reason = explain(error)
-        declaration = self.pack.tasks[cell.task]
+        pack = self.packs[cell.pack]
+        declaration = pack.tasks[cell.task]
         where = provenance(device=self.device, seconds=0.0)
         self._write(
             cell,
@@ -92,13 +101,13 @@ class Recorder:
             error=reason,
             scores={},
             metrics=metrics,
-            data=self._data(self.pack.dataset(declaration.dataset, self.job.sensor)),
+            data=data_facts(pack, pack.dataset(declaration.dataset, cell.sensor)),
             provenance=where | {"traceback": "".join(traceback.format_exception(error))},
         )
         return reason
 
     def _write(self, cell: Cell, **outcome: Any) -> None:
-        row = self.job.row
+        row, home = self.job.row, self.packs[self.home]
         self.store.write(
             Record(
                 id=cell.id,
@@ -106,25 +115,29 @@ class Recorder:
                 method_title=row.title,
                 role=row.role,
                 task=cell.task,
+                protocol=cell.protocol,
+                trained_on={"pack": home.name, "title": home.title, "source": home.source},
                 profile=self.profile.name,
                 sensor=self.job.sensor,
                 seed=self.job.seed,
-                settings=settings_of(row, self.profile.settings),
+                settings=settings_of(row, self.profile.settings, cell.protocol),
                 code=dict(cell.code),
                 **outcome,
             )
         )
 
-    def _data(self, dataset: Dataset) -> Any:
-        counts = {name: len(rows) for name, rows in dataset.splits.items()}
-        return {
-            "pack": self.pack.name,
-            "title": self.pack.title,
-            "source": self.pack.source,
-            "fingerprint": dataset.fingerprint,
-            "dataset": dataset.name,
-            **counts,
-        }
+
+def data_facts(pack: Pack, dataset: Dataset) -> Any:
+    """What a record says of the images that were asked about."""
+    counts = {name: len(rows) for name, rows in dataset.splits.items()}
+    return {
+        "pack": pack.name,
+        "title": pack.title,
+        "source": pack.source,
+        "fingerprint": dataset.fingerprint,
+        "dataset": dataset.name,
+        **counts,
+    }
 
 
 def metric_facts(task: Task) -> tuple[MetricFacts, ...]:

@@ -111,21 +111,42 @@ def _checked(spec: Spec, registry: Registry, pretrain: Pretrain | None) -> Spec:
     return without_defaults(cls, spec)
 
 
-def select_tasks(texts: Sequence[str], offered: Sequence[str], registry: Registry) -> list[str]:
-    """Task names of a selection that a pack offers; `all` is everything it offers.
+def select_tasks(
+    texts: Sequence[str],
+    offered: Sequence[str],
+    registry: Registry,
+    transfer: Sequence[str] = (),
+) -> list[str]:
+    """Task names of a selection: `all` is everything that a pack offers.
 
-    Raises UnknownName for a name that nobody knows, UsageError for a task without data here.
+    `transfer` is a word too, for all tasks of other packs that there are to transfer to; each of
+    those may also be named. Raises UnknownName for a name that nobody knows, UsageError for a task
+    without data here.
     """
     names = split_list(list(texts))
     if not names:
         raise UsageError("No task is selected; use --tasks all or see `bench list tasks`.")
     chosen: list[str] = []
     for name in names:
-        if name != "all" and name not in offered:
-            if name in registry:
-                raise UsageError(
-                    f"This data has no labels for the task {name!r}{suggestion('', offered)}."
-                )
-            raise UnknownName("task", name, {*offered, *registry})
-        chosen += offered if name == "all" else [name]
+        if name == "all":
+            chosen += offered
+        elif name == "transfer":
+            chosen += _transfer(transfer)
+        elif name in offered or name in transfer:
+            chosen.append(name)
+        elif name in registry:
+            raise UsageError(
+                f"This data has no labels for the task {name!r}{suggestion('', offered)}."
+            )
+        else:
+            raise UnknownName("task", name, {*offered, *registry, *transfer})
     return list(dict.fromkeys(chosen))
+
+
+def _transfer(tasks: Sequence[str]) -> Sequence[str]:
+    if not tasks:
+        raise UsageError(
+            "There is nothing to transfer to from this data; name the packs of other sensors with "
+            "--transfer-data PACK."
+        )
+    return tasks

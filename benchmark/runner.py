@@ -9,51 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from vtbench.benchmark import assemble, checkpoint, encode, fingerprint, registry
+from vtbench.benchmark.asking import ask
 from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted, VTBenchError
-from vtbench.benchmark.plan import Cell, Job
+from vtbench.benchmark.plan import Cell, Job, Site
 from vtbench.benchmark.pretrain import Plan as TrainingPlan
 from vtbench.benchmark.pretrain import pretrain
+from vtbench.benchmark.protocols import TRANSFER
 from vtbench.benchmark.recording import Recorder, metric_facts
 from vtbench.benchmark.reference import train_reference
 from vtbench.benchmark.seeding import derive
-from vtbench.benchmark.settings import Profile
 from vtbench.results.errors import StoreBusy, StoreError
 from vtbench.results.store import Store
 from vtbench.tasks.data.pack import Pack
-from vtbench.tasks.probe import ProbeProtocol, ProbeResult, fit_probe
 from vtbench.tasks.resolve import resolve_task
+from vtbench.tasks.transfer import TransferProtocol, fit_transfer
 
 if TYPE_CHECKING:
+    from vtbench.methods.encoder import Encoder
     from vtbench.tasks.base import Task
     from vtbench.tasks.data.pack import Dataset
+    from vtbench.tasks.selection import ProbeResult
 
 #: (stage, done, total, numbers to show)
 Report = Callable[[str, int, int, dict[str, float]], None]
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a job runs and what it reads and writes; can be sent to another process."""
-
-    store: Path
-    pack: Path
-    profile: Profile
-    device: str
-
-    @property
-    def precision(self) -> str:
-        """Arithmetic of training: 32 or bf16."""
-        return self.profile.settings.encoder.precision
 
 
 def execute(
@@ -107,10 +93,12 @@ class _Run:
         self.job, self.site, self.store = job, site, store
         self.report, self.should_stop = report, should_stop
         self.profile, self.settings = site.profile, site.profile.settings
-        self.pack = open_pack(site.pack)
+        self.packs = {name: open_pack(folder) for name, folder in site.packs.items()}
         self.tasks = registry.tasks()
         self.training: dict[str, Any] | None = None
-        self.recorder = Recorder(job, site.profile, self.pack, store, site.device, site.precision)
+        self.recorder = Recorder(
+            job, site.profile, self.packs, site.home, store, site.device, site.precision
+        )
 
     def outcome(self) -> dict[str, str]:
         """Find every cell's number, or the reason why there is none, and store it."""
@@ -130,8 +118,8 @@ class _Run:
             raise Interrupted("Stopped.")
         started = clock()
         try:
-            task, dataset = self._task(cell.task)
-            self.report(f"probe {cell.task}", 0, 0, {})
+            task, dataset = self._task(cell)
+            self.report(f"{cell.protocol} {cell.task}", 0, 0, {})
             result = self._answer(cell, task, dataset)
             self.recorder.done(
                 cell, task, dataset, result, self.training or {}, seconds=clock() - started
@@ -144,7 +132,7 @@ class _Run:
 
     def _fail(self, cell: Cell, error: Exception) -> str:
         try:
-            metrics = metric_facts(self._task(cell.task)[0])
+            metrics = metric_facts(self._task(cell)[0])
         except Exception:  # the task itself is what failed, and its record says so
             metrics = ()
         return self.recorder.failed(cell, error, metrics)
@@ -159,7 +147,7 @@ class _Run:
         row, seed = self.job.row, self.job.seed
         cls = registry.methods()[row.spec.name]
         method, recipe = assemble.build_method(cls, row.spec, self.settings, seed=seed)
-        pool = self.pack.pretraining_pool(self.job.sensor)
+        pool = self.packs[self.site.home].pretraining_pool(self.job.sensor)
         self.training = pretrain(
             method,
             recipe,
@@ -179,7 +167,7 @@ class _Run:
         )
 
     @cached_property
-    def _encoder(self) -> torch.nn.Module:
+    def _encoder(self) -> Encoder:
         """The job's encoder: with its trained weights, or untrained for the random control."""
         encoder = assemble.build_encoder(self.settings, seed=self.job.seed)
         if self.job.row.route == "pretrain":
@@ -188,31 +176,50 @@ class _Run:
 
     # ---------------------------------------------------------------- answers
 
-    def _task(self, name: str) -> tuple[Task, Dataset]:
-        declaration = self.pack.tasks[name]
-        dataset = self.pack.dataset(declaration.dataset, self.job.sensor)
+    def _task(self, cell: Cell) -> tuple[Task, Dataset]:
+        pack, name = self.packs[cell.pack], cell.task
+        declaration = pack.tasks[name]
+        dataset = pack.dataset(declaration.dataset, cell.sensor)
         task_class = self.tasks[name] if name in self.tasks else None
         return resolve_task(name, declaration, dataset.info, task_class), dataset
 
     def _answer(self, cell: Cell, task: Task, dataset: Dataset) -> ProbeResult:
         if self.job.row.route == "supervised":
             return self._supervised(task, dataset)
-        values = self.settings.probe.model_dump(exclude={"pixel_size"})
-        return fit_probe(
+        if cell.protocol == TRANSFER:
+            return self._transferred(task, dataset)
+        return ask(
+            cell.protocol,
             self._features(cell, dataset),
+            task,
+            dataset,
+            self.settings,
+            seed=self.job.seed,
+            device=self.site.device,
+        )
+
+    def _transferred(self, task: Task, dataset: Dataset) -> ProbeResult:
+        """Layer 4 and a fresh classifier trained on another sensor's images."""
+        images = encode.stored_images(dataset, self.settings.data.stored_size)
+        size, device = self.settings.encoder.image_size, self.site.device
+        return fit_transfer(
+            encode.layer3_maps(self._encoder, images, image_size=size, device=device),
+            self._encoder.layer4,
             task,
             task.targets(dataset),
             dataset.splits,
-            protocol=ProbeProtocol(**values),
-            seed=derive(self.job.seed, "probe", task.name),
-            device=self.site.device,
+            protocol=TransferProtocol(**self.settings.transfer.model_dump()),
+            seed=derive(self.job.seed, "transfer", task.name),
+            device=device,
+            precision=self.site.precision,  # type: ignore[arg-type]
+            progress=self._supervised_progress,
         )
 
     def _features(self, cell: Cell, dataset: Dataset) -> np.ndarray:
         """Features of all images of a data set, from the cache where they are there."""
         made_of = fingerprint.of_values(dataset.fingerprint, cell.code["encoding"])
         name = f"{dataset.name}-{made_of[:8]}"
-        path = self.store.features_path(self.job.id, name, self.job.sensor)
+        path = self.store.features_path(self.job.id, name, cell.sensor)
         cached = self.store.read_array(path)
         width = 8 * self.settings.encoder.width
         if (

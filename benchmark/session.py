@@ -1,12 +1,12 @@
 """A request, step by step: what was asked for, on which data, into which store.
 
-The command line and tests use the same steps: `Session.of(request)`, `.make_pack`, `.plan`,
+The command line and tests use the same steps: `Session.of(request)`, `.make_packs`, `.plan`,
 `.run`. Nothing here prints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,17 @@ from vtbench.benchmark import launch, packs, registry
 from vtbench.benchmark.environment import supports_bf16
 from vtbench.benchmark.estimate import Estimate, estimate
 from vtbench.benchmark.launch import Listener, Workers
-from vtbench.benchmark.packs import PackSource
-from vtbench.benchmark.plan import Cell, Job, RunPlan, choose_sensor, make_plan
+from vtbench.benchmark.packs import PackSource, transfer_sources
+from vtbench.benchmark.plan import (
+    Cell,
+    Job,
+    Question,
+    RunPlan,
+    Site,
+    choose_sensor,
+    make_plan,
+)
+from vtbench.benchmark.protocols import LINEAR, TRANSFER, select_protocols
 from vtbench.benchmark.rows import Row, select_rows, select_tasks
 from vtbench.benchmark.settings import Profile, load_profile
 from vtbench.results.store import Store
@@ -34,26 +43,33 @@ class Request:
 
     methods: Sequence[str] = ("all",)
     tasks: Sequence[str] = ("all",)
+    protocols: Sequence[str] = (LINEAR,)
     profile: str = "quick"
     overrides: Sequence[str] = ()
     seeds: int | None = None
     store: Path = Path("runs")
     data: str = packs.DEFAULT
     sensor: str | None = None
+    transfer_data: Sequence[str] = ()
 
 
 class Session:
-    """A request that makes sense: every name is known and every setting fits."""
+    """A request that makes sense: every name is known and every setting fits.
+
+    tasks: those of the data itself, asked by `protocols`. transfer: those of other packs, and where
+    they are; encoders that were trained on the data are fine-tuned on them.
+    """
 
     def __init__(
         self, request: Request, profile: Profile, source: PackSource, rows: list[Row],
-        tasks: list[str],
+        tasks: list[str], protocols: list[str], transfer: Mapping[str, PackSource],
     ) -> None:  # fmt: skip
         self.workers = Workers.choose(profile.settings.hardware)
         precision = "bf16" if supports_bf16(self.workers.device) else "32"
         settings = profile.settings.with_precision(precision)
         self.profile = Profile(name=profile.name, settings=settings)
         self.request, self.source, self.rows, self.tasks = request, source, rows, tasks
+        self.protocols, self.transfer = protocols, dict(transfer)
         self.sensor = choose_sensor(source.sensors, request.sensor)
         self.seeds = request.seeds or settings.seeds
 
@@ -63,40 +79,67 @@ class Session:
         profile = load_profile(request.profile, request.overrides)
         source = packs.locate(request.data, profile.settings, registry.datasets())
         rows = select_rows(request.methods, registry.methods(), profile.settings.pretrain)
-        tasks = select_tasks(request.tasks, _in_order(source.tasks), registry.tasks())
-        if source.made_on_demand:
-            _check_counts(profile, source)
-        return cls(request, profile, source, rows, tasks)
+        elsewhere = transfer_sources(
+            request.transfer_data, source, profile.settings, registry.datasets()
+        )
+        chosen = select_tasks(
+            request.tasks, _in_order(source.tasks), registry.tasks(), transfer=list(elsewhere)
+        )
+        tasks = [task for task in chosen if task in source.tasks]
+        transfer = {task: elsewhere[task] for task in chosen if task not in source.tasks}
+        for place in {source.name: source, **{s.name: s for s in transfer.values()}}.values():
+            if place.made_on_demand:
+                _check_counts(profile, place)
+        protocols = select_protocols(request.protocols)
+        return cls(request, profile, source, rows, tasks, protocols, transfer)
+
+    @property
+    def sources(self) -> list[PackSource]:
+        """Where all packs of the request are: the one that encoders are trained on comes first."""
+        return list({s.name: s for s in (self.source, *self.transfer.values())}.values())
+
+    @property
+    def to_make(self) -> list[PackSource]:
+        """The packs that must be made first."""
+        return [source for source in self.sources if not source.ready]
 
     def open_store(self, *, create: bool) -> Store:
         """The store of the request."""
         return Store.open(self.request.store, create=create)
 
-    def make_pack(self, listener: Listener) -> None:
-        """Make the pack if it is one made on demand and is not there yet."""
-        if not self.source.ready:
-            launch.make_pack(self.source, self.profile.settings, self.workers, listener)
+    def make_packs(self, listener: Listener) -> None:
+        """Make the packs that are made on demand and are not there yet."""
+        for source in self.to_make:
+            launch.make_pack(source, self.profile.settings, self.workers, listener)
 
     @cached_property
-    def pack(self) -> Pack:
-        """The pack; it must be there."""
-        from vtbench.tasks.data.pack import Pack
+    def packs(self) -> dict[str, Pack]:
+        """All packs by name; they must be there."""
+        return {source.name: _open(source) for source in self.sources}
 
-        try:
-            return Pack.open(self.source.folder)
-        except DataError as error:
-            if not self.source.made_on_demand:
-                raise
-            raise DataError(
-                f"The simulated pack is damaged ({error}) Delete {self.source.folder} and run "
-                "again; it is rendered anew."
-            ) from None
+    @property
+    def pack(self) -> Pack:
+        """The pack that encoders are trained on."""
+        return self.packs[self.source.name]
+
+    @property
+    def questions(self) -> list[Question]:
+        """Every task with every protocol, then the transfers."""
+        own = [
+            Question(task, self.pack, self.sensor, protocol)
+            for protocol in self.protocols
+            for task in self.tasks
+        ]
+        return own + [
+            Question(task, self.packs[source.name], source.sensors[0], TRANSFER)
+            for task, source in self.transfer.items()
+        ]
 
     def plan(self, records: Sequence[Record]) -> RunPlan:
         """All cells of the request, and which of them the records answer."""
         return make_plan(
             self.rows,
-            self.tasks,
+            self.questions,
             self.pack,
             self.profile,
             seeds=self.seeds,
@@ -108,35 +151,57 @@ class Session:
 
     def rough_estimate(self) -> Estimate:
         """Cost of everything, before the data is rendered: nothing is cached yet."""
-        counts = {task: self.profile.settings.data.simulated.counts[task] for task in self.tasks}
+        tasks = [*self.tasks, *self.transfer]
+        counts = {task: self.profile.settings.data.simulated.counts[task] for task in tasks}
         jobs = [
             Job("", row, seed, "", cells)
             for seed in range(self.seeds)
             for row in self.rows
-            for cells in _cells_of_jobs(row, self.tasks)
+            for cells in _cells_of_jobs(row, tasks)
         ]
         return estimate(jobs, self.profile.settings, self.workers, counts, [])
 
     def estimate(self, plan: RunPlan, records: Sequence[Record]) -> Estimate:
         """Cost of what is left of a plan."""
-        datasets = self.pack.datasets
-        counts = {task: datasets[t.dataset].count for task, t in self.pack.tasks.items()}
+        counts = {
+            task: pack.datasets[declaration.dataset].count
+            for pack in reversed(self.packs.values())
+            for task, declaration in pack.tasks.items()
+        }
         return estimate(plan.missing, self.profile.settings, self.workers, counts, records)
 
     def run(self, plan: RunPlan, store: Store, listener: Listener) -> dict[str, str]:
         """Do what is left of a plan; returns {cell id: "done" or why it failed}."""
         return launch.run_jobs(
             _longest_first(plan),
-            store.root.resolve(),
-            self.source.folder,
-            self.profile,
+            Site(
+                store=store.root.resolve(),
+                packs={source.name: source.folder for source in self.sources},
+                home=self.source.name,
+                profile=self.profile,
+                device=self.workers.device,
+            ),
             self.workers,
             listener,
         )
 
 
+def _open(source: PackSource) -> Pack:
+    from vtbench.tasks.data.pack import Pack
+
+    try:
+        return Pack.open(source.folder)
+    except DataError as error:
+        if not source.made_on_demand:
+            raise
+        raise DataError(
+            f"The simulated pack is damaged ({error}) Delete {source.folder} and run again; it is "
+            "rendered anew."
+        ) from None
+
+
 def _cells_of_jobs(row: Row, tasks: Sequence[str]) -> list[tuple[Cell, ...]]:
-    cells = [Cell("", task, "", {}) for task in tasks]
+    cells = [Cell(id="", task=task, pack="", sensor="", data="", code={}) for task in tasks]
     return [(cell,) for cell in cells] if row.route == "supervised" else [tuple(cells)]
 
 

@@ -36,8 +36,7 @@ class Simulated(Section):
     copies: physical copies of the sensor in play, each with its own optics, pins and stains.
     held_out_copies: how many of them only the test images show.
     shear: factor on the unlabelled motion after touch (standard deviation 0.8 mm and 3 degrees);
-    by default each task's own: 0.12 for shape, grating and
-    material, 0.35 for contact point and edge pose.
+    by default that of each set: 0 for force, 0.35 or 0.625 for the others.
     """
 
     counts: dict[str, int]
@@ -134,6 +133,31 @@ class Probe(Section):
     pixel_size: int = Field(32, ge=8, description="side of the images of the raw-pixel control")
 
 
+class Tuned(Section):
+    """What the tuned probe chooses from on the validation images; see `vtbench.tasks.tuned`."""
+
+    lr_factors: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
+    weight_decays: tuple[float, ...] = (0.0, 1e-4, 1e-2)
+
+
+class Knn(Section):
+    """Nearest neighbours among the training images; see `vtbench.tasks.knn`."""
+
+    neighbours: tuple[int, ...] = (1, 5, 10, 20, 50, 200)
+    temperature: float = Field(0.07, gt=0)
+    standardize_features: bool = False
+
+
+class Transfer(Section):
+    """Fine-tuning of layer 4 on another sensor's data; see `vtbench.tasks.transfer`."""
+
+    epochs: int = Field(60, ge=1)
+    batch_size: int = Field(64, ge=2)
+    lr: float = Field(3e-4, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    pool: Literal["avg", "avgmax"] = "avg"
+
+
 class Supervised(Section):
     """The labelled reference: ResNet-18 from scratch on each task."""
 
@@ -160,6 +184,9 @@ class Settings(Section):
     encoder: Encoder
     pretrain: Pretrain
     probe: Probe = Probe()
+    tuned: Tuned = Tuned()
+    knn: Knn = Knn()
+    transfer: Transfer = Transfer()
     supervised: Supervised
     seeds: int = Field(1, ge=1)
     hardware: Hardware = Hardware()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtbench.benchmark.errors import RegistryError
 from vtbench.benchmark.identity import code_of, settings_of
-from vtbench.benchmark.plan import CellMaker
+from vtbench.benchmark.plan import CellMaker, Question
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import CONTROLS, Row
 from vtbench.benchmark.spec import Spec
@@ -28,14 +28,14 @@ def stale(
     tasks: Registry,
     *,
     settings: Settings | None = None,
-    pack: Pack | None = None,
+    packs: Mapping[str, Pack] | None = None,
 ) -> dict[str, str]:
     """{record id: why it is stale} for the records of one group that are.
 
-    `settings` are today's of the group's profile, `pack` is the data; where they are not at hand
-    (a file of the user's, a pack in a folder), those of the newest records stand for them.
+    `settings` are today's of the group's profile, `packs` is the data by name; where they are not
+    at hand (a file of the user's, a pack in a folder), those of the newest records stand for them.
     """
-    judge = _Judge(records, methods, tasks, settings, pack)
+    judge = _Judge(records, methods, tasks, settings, packs or {})
     reasons = {record.id: " and ".join(judge.reasons(record)) for record in records}
     return {key: f"{reason} changed" for key, reason in reasons.items() if reason}
 
@@ -47,14 +47,14 @@ class _Judge:
         methods: Registry,
         tasks: Registry,
         settings: Settings | None,
-        pack: Pack | None,
+        packs: Mapping[str, Pack],
     ) -> None:
-        self.methods, self.tasks, self.settings, self.pack = methods, tasks, settings, pack
+        self.methods, self.tasks, self.settings, self.packs = methods, tasks, settings, packs
         self.newest: dict[str, Any] = {}
-        self.data: dict[str, str] = {}
+        self.data: dict[tuple[str, str], str] = {}
         for record in sorted(records, key=lambda record: str(record.provenance.get("finished"))):
             self.newest |= record.settings
-            self.data[record.task] = record.data["fingerprint"]
+            self.data[_asked(record)] = record.data["fingerprint"]
 
     def reasons(self, record: Record) -> list[str]:
         """What changed since a record was made, in words; nothing when it still holds."""
@@ -66,7 +66,7 @@ class _Judge:
 
     def _components(self, record: Record, row: Row) -> Iterator[str]:
         try:
-            code = code_of(row, record.task, self.methods, self.tasks)
+            code = code_of(row, record.task, self.methods, self.tasks, record.protocol)
         except RegistryError:
             code = {}  # the method is not installed here; its result stands
         for part, value in code.items():
@@ -74,28 +74,37 @@ class _Judge:
                 yield f"the {part} code"
         if self._wanted(record, row) != record.settings:
             yield "the profile's settings"
-        if self.pack is None and self.data[record.task] != record.data["fingerprint"]:
+        known = record.data["pack"] in self.packs
+        if not known and self.data[_asked(record)] != record.data["fingerprint"]:
             yield "the data"
 
     def _wanted(self, record: Record, row: Row) -> Mapping[str, Any]:
         if self.settings is not None:
-            return settings_of(row, self.settings)
+            return settings_of(row, self.settings, record.protocol)
         return {section: self.newest[section] for section in record.settings}
 
     def _renamed(self, record: Record, row: Row) -> bool:
         """Whether the cell would have another identity today; only where all is at hand."""
-        if self.pack is None or self.settings is None or record.task not in self.pack.tasks:
+        home = self.packs.get((record.trained_on or record.data)["pack"])
+        pack = self.packs.get(record.data["pack"])
+        if home is None or pack is None or self.settings is None or record.task not in pack.tasks:
             return False
         if row.route == "pretrain" and row.spec.name not in self.methods:
             return False
         if record.status == "failed" and not record.code:
             return False
-        maker = self._maker(record.sensor)
-        return maker.jobs(row, [record.task], record.seed)[0].cells[0].id != record.id
+        sensor = record.sensor if pack is home else pack.sensors[0]
+        question = Question(record.task, pack, sensor, record.protocol)
+        jobs = self._maker(home, record.sensor).jobs(row, [question], record.seed)
+        return jobs[0].cells[0].id != record.id
 
     @cache  # noqa: B019 - a judge lives for one table; the pool is fingerprinted once for it
-    def _maker(self, sensor: str) -> CellMaker:
-        return CellMaker(self.pack, self.settings, sensor, self.methods, self.tasks)
+    def _maker(self, home: Pack, sensor: str) -> CellMaker:
+        return CellMaker(home, self.settings, sensor, self.methods, self.tasks)
+
+
+def _asked(record: Record) -> tuple[str, str]:
+    return record.data["pack"], record.task
 
 
 def _row(record: Record) -> Row:

@@ -24,3 +24,6 @@ BUILTIN_DATASETS: dict[str, str] = {
     "gelsight-sim": "vtbench.tasks.simulator.packs:GelSightSim",
     "pnutac-sim": "vtbench.tasks.simulator.packs:PnuTacSim",
 }
+
+#: What encoders that were trained on simulated data are transferred to, unless other data is named.
+TRANSFER_DATASETS = ("magictac-t-sim", "magictac-d-sim", "gelsight-sim", "pnutac-sim")

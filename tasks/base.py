@@ -27,7 +27,7 @@ from vtbench.tasks.encoding import (
     target_statistics,
 )
 from vtbench.tasks.errors import TaskError
-from vtbench.tasks.metrics import Metric, absolute_error, top_k
+from vtbench.tasks.metrics import Metric, absolute_error, top_k, top_k_hits
 
 if TYPE_CHECKING:
     from vtbench.tasks.data.pack import Dataset
@@ -104,6 +104,10 @@ class Task(ABC):
     def scores(self, predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """One number for every metric; TaskError when a prediction is not finite."""
 
+    @abstractmethod
+    def sample_scores(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """float64 (N,): what each image adds to the primary score, which is their mean."""
+
 
 class Classification(Task):
     """Which of C classes an image shows. Predictions are logits (N, C), without softmax.
@@ -173,6 +177,10 @@ class Classification(Task):
     def scores(self, predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """Top-1 and Top-5 in percent, 0..100."""
         return {f"top{k}": top_k(predictions, targets, k) for k in (1, 5)}
+
+    def sample_scores(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """100 where the class is right, else 0."""
+        return 100.0 * top_k_hits(predictions, targets, 1)
 
 
 class Regression(Task):
@@ -259,6 +267,14 @@ class Regression(Task):
             for i, axis in enumerate(self.axes)
         }
         return {"mae": sum(errors.values()) / len(errors), **errors}
+
+    def sample_scores(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """The absolute error of each image, averaged over the targets."""
+        errors = [
+            absolute_error(predictions[:, i], targets[:, i], axis.period)
+            for i, axis in enumerate(self.axes)
+        ]
+        return np.mean(errors, axis=0)
 
 
 def _axis_metric(axis: Target) -> Metric:

@@ -37,9 +37,17 @@ class Metric:
 
 
 def top_k(logits: np.ndarray, classes: np.ndarray, k: int) -> float:
-    """Percentage of samples whose class is among the k highest of its row.
+    """Percentage of samples whose class is among the k highest of its row; see `top_k_hits`.
 
-    logits (N, C); classes (N,) integer codes. With C <= k it is 100 whatever the logits are.
+    With C <= k it is 100 whatever the logits are.
+    """
+    return float(100 * np.mean(top_k_hits(logits, classes, k)))
+
+
+def top_k_hits(logits: np.ndarray, classes: np.ndarray, k: int) -> np.ndarray:
+    """Whether the class of each sample is among the k highest of its row, bool (N,).
+
+    logits (N, C); classes (N,) integer codes.
     Of classes with equal logits the one with the lower code counts as higher, so a constant
     prediction scores the share of the first k classes.
     """
@@ -48,7 +56,7 @@ def top_k(logits: np.ndarray, classes: np.ndarray, k: int) -> float:
     own = logits[rows, classes][:, None]  # (N, 1)
     earlier = np.arange(logits.shape[1])[None] < classes[:, None]  # (N, C)
     rank = ((logits > own) | ((logits == own) & earlier)).sum(axis=1)  # (N,)
-    return float(100 * np.mean(rank < k))
+    return rank < k
 
 
 def absolute_error(

@@ -11,7 +11,8 @@ import pytest
 from vtbench.benchmark import registry
 from vtbench.benchmark.errors import UnknownName, UsageError
 from vtbench.benchmark.identity import settings_of
-from vtbench.benchmark.plan import RunPlan, make_plan
+from vtbench.benchmark.plan import Question, RunPlan, make_plan
+from vtbench.benchmark.protocols import LINEAR, PROTOCOLS
 from vtbench.benchmark.rows import CONTROLS, all_names, select_rows, select_tasks
 from vtbench.benchmark.settings import load_profile
 from vtbench.benchmark.staleness import stale
@@ -57,11 +58,12 @@ def planned(tiny_pack: Pack, tiny_profile: Path) -> Callable[..., RunPlan]:
         pack: Pack = tiny_pack,
         seeds: int = 1,
         overrides: tuple[str, ...] = (),
+        protocol: str = LINEAR,
         records: tuple[Record, ...] = (),
     ) -> RunPlan:
         return make_plan(
             select_rows(methods, registry.methods()),
-            list(pack.tasks),
+            [Question(task, pack, "camera", protocol) for task in pack.tasks],
             pack,
             load_profile(str(tiny_profile), overrides),
             seeds=seeds,
@@ -175,7 +177,7 @@ def test_staleness_names_what_changed(planned, tiny_pack: Pack, tiny_profile: Pa
         settings=settings_of(CONTROLS["random_init"], settings),
     )
     known = (registry.methods(), registry.tasks())
-    today = {"settings": settings, "pack": tiny_pack}
+    today = {"settings": settings, "packs": {tiny_pack.name: tiny_pack}}
 
     assert stale([record], *known, **today) == {}
     for changes, reason in (

@@ -45,7 +45,7 @@ def test_hardware_is_no_part_of_the_name() -> None:
     ("override", "message"),
     [
         ("pretrain.epohcs=3", "did you mean 'pretrain.epochs'"),
-        ("epochs=3", "pretrain.epochs or supervised.epochs"),
+        ("epochs=3", "pretrain.epochs or transfer.epochs or supervised.epochs"),
         ("pretrain.epochs=many", "pretrain.epochs='many' does not fit"),
         ("pretrain.epochs=0", "greater than or equal to 1"),
         ("pretrain.epochs", "KEY=VALUE"),

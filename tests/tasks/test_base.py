@@ -53,6 +53,20 @@ def test_errors_are_averaged_per_target_and_then_over_targets():
     }
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_the_scores_of_single_samples_average_to_the_primary_score(seed):
+    draw = np.random.default_rng(seed)
+    for task, targets in (
+        (SHAPES, draw.integers(0, 7, 12)),
+        (POSE, draw.uniform(-180, 180, (12, 3))),
+    ):
+        predictions = draw.normal(0, 90, (12, 7 if task is SHAPES else 3))
+        samples = task.sample_scores(predictions, targets)
+
+        assert samples.shape == (12,)
+        assert samples.mean() == pytest.approx(task.scores(predictions, targets)[task.primary.name])
+
+
 def test_errors_of_a_periodic_target_go_the_shorter_way_round():
     true = np.array([[0, 0, 179.0], [0, 0, -179.0], [0, 0, 0.0], [0, 0, 90.0]])
     predicted = np.array([[0, 0, -179.0], [0, 0, 541.0], [0, 0, 180.0], [0, 0, 450.0]])

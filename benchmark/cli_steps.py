@@ -1,0 +1,145 @@
+"""What several commands share: their options, and the steps from a request to a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from vtbench.benchmark.console import console, errors, say
+
+if TYPE_CHECKING:
+    from vtbench.benchmark.plan import RunPlan
+    from vtbench.benchmark.session import Session
+    from vtbench.results.record import Record
+    from vtbench.results.store import Store
+
+Methods = Annotated[
+    list[str],
+    typer.Option("--methods", "-m", help="`all`, names, or specs such as sarl:ram=0:sal=0.2"),
+]
+Tasks = Annotated[list[str], typer.Option("--tasks", "-t", help="`all`, `transfer`, or names")]
+Protocols = Annotated[
+    list[str], typer.Option("--protocol", help="linear, tuned, knn, few1 and few10 (% of labels)")
+]
+ProfileName = Annotated[
+    str, typer.Option("--profile", "-p", help="quick, desk, paper, or a YAML file of yours")
+]
+Overrides = Annotated[
+    list[str], typer.Option("--set", help="replace one setting: KEY=VALUE; repeatable")
+]
+Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="how many seeds, from 0 up")]
+StoreFolder = Annotated[Path, typer.Option("--store", help="folder of the results")]
+DataName = Annotated[str, typer.Option("--data", "-d", help="a data set's name or a pack's folder")]
+Sensor = Annotated[str | None, typer.Option("--sensor", help="one of the pack's sensors")]
+TransferData = Annotated[
+    list[str], typer.Option("--transfer-data", help="data to transfer to: names or packs' folders")
+]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:1")]
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="processes side by side")]
+Published = Annotated[bool, typer.Option("--published", help="the paper's numbers beside ours")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="write to a file")]
+Format = Literal["text", "markdown", "latex", "csv", "html"]
+
+
+def open_session(*, device: str | None, jobs: int | None, **request: Any) -> Session:
+    """The session of a request; see `Request` for the names."""
+    from vtbench.benchmark.session import Request, Session
+
+    hardware = [f"hardware.device={device}"] if device else []
+    hardware += [f"hardware.jobs={jobs}"] if jobs else []
+    overrides = [*request.pop("overrides"), *hardware]
+    return Session.of(Request(**request, overrides=overrides))
+
+
+def carry_out(session: Session, *, show_plan: bool = True) -> int:
+    """Make the data, run what is missing, and report failures; returns the exit code."""
+    target = session.open_store(create=True)
+    make_packs(session)
+    records = read_records(target)
+    plan = session.plan(records)
+    if show_plan:
+        print_plan(session, plan, records)
+    outcome = _execute(session, plan, target)
+    return _report_failures(plan, outcome)
+
+
+def make_packs(session: Session) -> None:
+    """Render the simulated packs that are not there yet."""
+    from vtbench.benchmark.packs import simulated_images
+    from vtbench.benchmark.progress import Display
+
+    if not session.to_make:
+        return
+    for source in session.to_make:
+        count = simulated_images(session.profile.settings, source.tasks)
+        say(
+            f"{source.name} is not on this machine yet: rendering {count:,} simulated images into "
+            f"{source.folder}"
+        )
+    with Display(console, 0) as display:
+        session.make_packs(display)
+
+
+def read_records(store: Store) -> list[Record]:
+    """All records of a store; files that are none are named."""
+    records = store.records()
+    for path, reason in store.damaged():
+        errors.print(f"set aside {path}: {reason}", style="yellow", soft_wrap=True)
+    return records
+
+
+def print_plan(
+    session: Session, plan: RunPlan, records: Sequence[Record], *, jobs_too: bool = False
+) -> None:
+    """What is there, what is left, and what it will cost."""
+    from vtbench.benchmark.overview import plan_lines
+
+    for line in plan_lines(session, plan, records, jobs_too=jobs_too):
+        say(line)
+
+
+def write(text: str, out: Path | None) -> None:
+    """Print a text, or write it to a file."""
+    if out is None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        from vtbench.benchmark.errors import UsageError
+
+        raise UsageError(
+            f"{out} cannot be written ({error.strerror}); choose another --out."
+        ) from error
+    say(f"wrote {out}")
+
+
+def _execute(session: Session, plan: RunPlan, store: Store) -> dict[str, str]:
+    from vtbench.benchmark.progress import Display
+
+    jobs = plan.missing
+    if not jobs:
+        say("Nothing is left to do.")
+        return {}
+    with Display(console, len(jobs)) as display:
+        return session.run(plan, store, display)
+
+
+def _report_failures(plan: RunPlan, outcome: dict[str, str]) -> int:
+    """Name each failed cell and its reason; returns the exit code."""
+    failed = [
+        f"failed: {job.title} on {cell.task}: {outcome[cell.id]}"
+        for job in plan.jobs
+        for cell in job.cells
+        if outcome.get(cell.id, "done") != "done"
+    ]
+    for line in failed:
+        errors.print(line, style="red", markup=False, soft_wrap=True)
+    if not failed:
+        return 0
+    errors.print("Everything else is stored; run the same command again to retry what failed.")
+    return 1
