@@ -33,7 +33,7 @@ from vtbench.tasks.simulator.textures import VARIANTS, tile_index
 from vtbench.tasks.simulator.transfer import TRANSFER_SETS
 
 GRATING_GAPS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)  # mm between ridges
-SLIGHT_SHEAR = 0.12  # chosen: a robot's press never is quite straight, and pins alone feel it
+SHEAR = 0.35  # chosen: a robot's press never is quite straight; pins alone feel it most
 CONTACT_DISC = 8.0  # mm, radius of the disc that contact points fill evenly
 
 
@@ -43,7 +43,7 @@ class ShapeSet(SceneSet):
     name = "shape"
     columns: ClassVar = {"shape": Column(classes=tuple(SHAPES))}
     objects = len(SHAPES)
-    shear = SLIGHT_SHEAR
+    shear = SHEAR
 
     def body(self, samples: Samples) -> Surface:
         size = samples.tensor(samples.draws.uniform("size", 0.92, 1.08))
@@ -56,7 +56,7 @@ class GratingSet(SceneSet):
     name = "grating"
     columns: ClassVar = {"grating": Column(classes=tuple(f"{gap:.2f} mm" for gap in GRATING_GAPS))}
     objects = len(GRATING_GAPS)
-    shear = SLIGHT_SHEAR
+    shear = SHEAR
 
     def body(self, samples: Samples) -> Surface:
         pitch = samples.tensor(RIDGE_WIDTH + np.array(GRATING_GAPS)[samples.codes])
@@ -80,7 +80,7 @@ class MaterialSet(SceneSet):
         "texture": Column(classes=TEXTURES),
     }
     objects = len(SPECIMENS)
-    shear = SLIGHT_SHEAR
+    shear = SHEAR
 
     def surface(self, samples: Samples) -> Surface:
         return self.body(samples)  # a specimen's two colours follow its own relief
@@ -151,7 +151,7 @@ class ContactPointSet(SceneSet):
 
     name = "contact_point"
     columns: ClassVar = {"x": Column(unit="mm"), "y": Column(unit="mm")}
-    shear = 0.35
+    shear = SHEAR
 
     def body(self, samples: Samples) -> Surface:
         radius = samples.tensor(samples.draws.uniform("radius", 2.0, 3.5))
@@ -184,7 +184,7 @@ class EdgePoseSet(SceneSet):
         "z": Column(unit="mm"),
         "yaw": Column(unit="deg"),  # ±45°, so it does not wrap
     }
-    shear = 0.35
+    shear = SHEAR
 
     def body(self, samples: Samples) -> Surface:
         thickness = samples.tensor(samples.draws.uniform("thickness", 4.0, 8.0))
