@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -17,9 +18,16 @@ from vtbench.tasks.data.digest import SIDECAR_SUFFIX
 from vtbench.tasks.data.schema import DECLARATION_FILE, LABELS_FILE, SKIPPED_FILE
 from vtbench.tasks.errors import DataError
 
+try:
+    import fcntl
+except ImportError:  # Windows cannot lock a folder, so nothing is tidied up there
+    fcntl = None  # type: ignore[assignment]
+
 _ADVICE = {
     errno.ENOSPC: "the disk is full; free space or choose another place",
     errno.EDQUOT: "the disk quota is used up; free space or choose another place",
+    errno.ENOENT: "no folder can be made there; choose another place",
+    errno.ENOTDIR: "a part of the path is a file; choose another place",
     errno.EROFS: "the disk is read-only; choose another place",
     errno.EACCES: "no permission to write there; choose another place",
     errno.EPERM: "no permission to write there; choose another place",
@@ -40,12 +48,13 @@ def writing(path: Path) -> Iterator[None]:
 def staged(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """A new folder that becomes the pack at `path` when the block ends without an exception.
 
-    Raises DataError when `path` is taken or cannot be written; what is there then stays.
+    What killed processes have left beside `path` is tidied up first. Raises DataError when `path`
+    is taken or cannot be written; what is there then stays.
     """
+    tidy(path)
     check_place(path, overwrite=overwrite)
-    folder = path.with_name(f".{path.name}.partial-{uuid.uuid4().hex[:8]}")
     with writing(path):
-        folder.mkdir(parents=True)
+        folder, lock = _new_folder(path)
     try:
         yield folder
         with writing(path):
@@ -58,6 +67,9 @@ def staged(path: Path, *, overwrite: bool) -> Iterator[Path]:
         if isinstance(error, DataError) and str(folder) in str(error):
             raise DataError(str(error).replace(str(folder), str(path))) from error
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 class HashedFile:
@@ -99,6 +111,43 @@ class HashedFile:
                 os.fsync(self._file.fileno())
 
 
+def tidy(path: Path) -> None:
+    """Remove what killed processes have left of earlier attempts to write `path`.
+
+    If one was killed just while it replaced a pack, the former pack is put back.
+    """
+    ours = re.compile(rf"\.{re.escape(path.name)}\.partial-[0-9a-f]{{8}}(\.former)?")
+    beside = []
+    with contextlib.suppress(OSError):  # whoever writes there will be told why it cannot
+        beside = sorted(each for each in path.parent.iterdir() if ours.fullmatch(each.name))
+    for found in beside:
+        with contextlib.suppress(OSError):  # a living process is at work in it
+            _clear(found, path)
+
+
+def _clear(found: Path, path: Path) -> None:
+    """Remove one folder, or put it back; raises OSError where a living process holds it."""
+    folder = found.with_name(found.name.removesuffix(".former"))
+    lock = _lock(folder if folder.is_dir() else found)
+    if lock is None:
+        return
+    try:
+        if found != folder and not path.exists():
+            found.rename(path)
+        shutil.rmtree(found, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def check_writable(path: Path) -> None:
+    """Raise DataError where no folder can be made at `path`; leaves nothing behind."""
+    parent = next(folder for folder in path.parents if folder.exists())
+    probe = parent / f".{path.name}.probe-{uuid.uuid4().hex[:8]}"
+    with writing(path):
+        probe.mkdir()
+        probe.rmdir()
+
+
 def check_place(path: Path, *, overwrite: bool) -> None:
     """Raise DataError when a pack may not be put at `path`; nothing is written."""
     with writing(path):
@@ -131,6 +180,38 @@ def _foreign(file: Path, pack: Path) -> bool:
     ours = name == LABELS_FILE or name.endswith((".npy", f".npy{SIDECAR_SUFFIX}"))
     top = name in (DECLARATION_FILE, SKIPPED_FILE)
     return not (depth == 1 and top) and not (depth == 2 and ours)
+
+
+def _new_folder(path: Path) -> tuple[Path, int | None]:
+    """A new folder beside `path` and its lock, None where there are no locks."""
+    while True:
+        folder = path.with_name(f".{path.name}.partial-{uuid.uuid4().hex[:8]}")
+        folder.mkdir(parents=True)
+        # until it is locked, another process may take it for one that was left behind
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+            lock = _lock(folder)
+            if folder.exists():
+                return folder, lock
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder until the descriptor is closed or its process ends in whatever way.
+
+    None where the system or the disk has no locks. Raises BlockingIOError where another process
+    holds it, FileNotFoundError where it is gone.
+    """
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _move_into_place(folder: Path, path: Path) -> None:

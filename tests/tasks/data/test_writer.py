@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -203,7 +206,7 @@ def test_a_disk_that_refuses_is_explained(
 def test_a_place_below_a_file_is_explained(write: Write, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(DataError, match="cannot be written: Not a directory"):
+    with pytest.raises(DataError, match="cannot be written: a part of the path is a file; choose"):
         write(tmp_path / "file" / "pack")
 
 
@@ -255,3 +258,50 @@ def test_a_task_without_its_column_is_refused(write: Write) -> None:
 def test_two_datasets_of_one_name_are_refused(write: Write, content: Content) -> None:
     with pytest.raises(DataError, match="two datasets have the same name"):
         write(datasets=[content(), content()])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from vtbench.tasks.data.staging import staged
+with staged(Path(sys.argv[1]), overwrite=True) as folder:
+    (folder / "half.npy").write_bytes(b"x")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(write: Write, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "pack")])
+    (left,) = tmp_path.iterdir()
+    others = [tmp_path / name for name in (f"{left.name}-mine", ".other.partial-01234567")]
+    for other in others:
+        other.mkdir()
+
+    assert done.returncode == -signal.SIGKILL
+    assert left.name.startswith(".pack.partial-")
+
+    write()
+    assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "pack"])
+
+
+def test_what_a_living_process_writes_is_left_alone(write: Write, tmp_path: Path) -> None:
+    with staging.staged(tmp_path / "pack", overwrite=True) as folder:
+        (folder / "pack.yaml").write_text("")
+        write()
+        assert folder.is_dir()
+
+    assert (tmp_path / "pack" / "pack.yaml").read_text() == ""
+    assert list(tmp_path.iterdir()) == [tmp_path / "pack"]
+
+
+def test_a_pack_whose_replacement_was_killed_midway_is_put_back(
+    write: Write, tmp_path: Path
+) -> None:
+    write(title="The former")
+    (tmp_path / ".pack.partial-01234567").mkdir()
+    (tmp_path / "pack").rename(tmp_path / ".pack.partial-01234567.former")
+
+    with pytest.raises(DataError, match="holds a pack already"):
+        write()
+    assert list(tmp_path.iterdir()) == [tmp_path / "pack"]
+    assert Pack.open(tmp_path / "pack").title == "The former"
