@@ -14,7 +14,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+
+from vtbench.tasks.errors import hint
 
 
 class VTBenchError(Exception):
@@ -53,16 +54,13 @@ class Interrupted(VTBenchError):  # noqa: N818
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where a known name is near, else the list of known names.
+    """`hint` after a semicolon; nothing where nothing is known.
 
     >>> suggestion("simcrl", ["simclr", "byol"])
     "; did you mean 'simclr'"
     """
-    known = sorted(known)
-    near = get_close_matches(name.lower(), known, n=2, cutoff=0.6)
-    if near:
-        return "; did you mean " + " or ".join(repr(option) for option in near)
-    return "; known: " + ", ".join(known[:12]) + ", …" * (len(known) > 12) if known else ""
+    known = tuple(known)
+    return f"; {hint(name, known)}" if known else ""
 
 
 def user_errors() -> tuple[type[Exception], ...]:

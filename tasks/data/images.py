@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from vtbench.tasks.data.problems import Problem, shown
+from vtbench.tasks.data.problems import DAMAGED, Problem, is_missing, shown
 from vtbench.tasks.errors import DataError
 
 _Value = TypeVar("_Value")
@@ -48,8 +48,8 @@ class Pictures(Protocol):
         """N."""
         ...
 
-    def name(self, index: int) -> str:
-        """The picture's file, for messages."""
+    def problem(self, index: int, reason: str, fix: str) -> Problem:
+        """Something wrong with a picture, naming its file and row."""
         ...
 
     def look(self) -> Iterator[Facts | Problem]:
@@ -69,12 +69,16 @@ class ImageFile:
     manifest: str = ""
     row: int | None = None
 
+    def problem(self, reason: str, fix: str = DAMAGED) -> Problem:
+        """What is wrong with it."""
+        where = {"file": shown(self.path), "manifest": self.manifest}
+        return Problem(**where, row=self.row, reason=reason, fix=fix)
+
 
 class _BadImageError(DataError):
-    def __init__(self, file: ImageFile, reason: str) -> None:
-        self.problem = Problem(
-            file=shown(file.path), manifest=file.manifest, row=file.row, reason=reason
-        )
+    def __init__(self, file: ImageFile, error: Exception) -> None:
+        lost = isinstance(error, FileNotFoundError)
+        self.problem = file.problem(*(is_missing(file.path) if lost else (_reason(error), DAMAGED)))
         super().__init__(f"{self.problem.sentence}; {self.problem.fix}.")
 
 
@@ -87,8 +91,8 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.files)
 
-    def name(self, index: int) -> str:
-        return shown(self.files[index].path)
+    def problem(self, index: int, reason: str, fix: str) -> Problem:
+        return self.files[index].problem(reason, fix)
 
     def look(self) -> Iterator[Facts | Problem]:
         for chunk in _mapped(_facts, self.files):
@@ -145,7 +149,7 @@ def _opened(file: ImageFile) -> tuple[Image.Image, bool]:
             _refuse_sequence(image)
             return _eight_bit(ImageOps.exif_transpose(image)), image.mode in _GREY_MODES
     except _DAMAGE as error:
-        raise _BadImageError(file, _reason(error)) from error
+        raise _BadImageError(file, error) from error
 
 
 def _refuse_sequence(image: Image.Image) -> None:
@@ -162,22 +166,6 @@ def _mapped(
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         for start in range(0, len(files), CHUNK):
             yield list(threads.map(function, files[start : start + CHUNK]))
-
-
-def require_one_size(named: Iterable[tuple[str, tuple[int, int]]]) -> None:
-    """Raise DataError naming two files when (file, size) pairs differ in size."""
-    first: tuple[str, tuple[int, int]] | None = None
-    for name, size in named:
-        first = first or (name, size)
-        if size != first[1]:
-            raise DataError(
-                f"Images differ in size: {first[0]} is {_by(first[1])}, {name} is {_by(size)}; "
-                f"resize all of them to one size, for instance with --size {min(first[1])}."
-            )
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]} x {size[1]}"
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
@@ -202,8 +190,6 @@ def _scaled_16_bit(values: np.ndarray) -> np.ndarray:
 
 def _reason(error: Exception) -> str:
     match error:
-        case FileNotFoundError():
-            return "is missing"
         case IsADirectoryError():
             return "is a folder"
         case UnidentifiedImageError():

@@ -6,31 +6,20 @@ by the seed, and kept in the pack.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vtbench.tasks.data.asked import declared_task, declared_tasks, meaning_of, notices_of
 from vtbench.tasks.data.images import ImageFile, ImageFiles
-from vtbench.tasks.data.ingest import (
-    ImportOptions,
-    ImportReport,
-    Source,
-    ingest,
-    task_title,
-)
-from vtbench.tasks.data.manifest import (
-    Category,
-    Meaning,
-    Quantity,
-    natural_order,
-    quantity,
-    read_manifest,
-)
+from vtbench.tasks.data.ingest import ImportReport, check_out, ingest
+from vtbench.tasks.data.manifest import Meaning, natural_order, quantity, read_manifest
 from vtbench.tasks.data.patterns import Findings, find, visible
 from vtbench.tasks.data.problems import shown
-from vtbench.tasks.data.schema import GROUP, Column, TaskDeclaration, declared
+from vtbench.tasks.data.schema import Column, TaskDeclaration
+from vtbench.tasks.data.source import ImportOptions, Source
 from vtbench.tasks.errors import DataError
 
 
@@ -46,6 +35,7 @@ def import_folder(
     """
     chosen = ImportOptions(**options)
     src = Path(src)
+    check_out(out, chosen, inside=src)
     found = class_folders(src)
     labels = [match.words["class"] for match in found.matches]
     source = Source(
@@ -85,12 +75,14 @@ def import_csv(
     Raises DataError naming manifest and row for a column, value, image or group that is wrong.
     """
     chosen = ImportOptions(**options)
+    check_out(out, chosen)
     tasks = declared_tasks(targets or {}, labels or {}, task)
-    meaning = Meaning(
-        images={chosen.sensor: f"{{{image_column}}}"},
+    meaning = meaning_of(
+        {chosen.sensor: f"{{{image_column}}}"},
+        targets or {},
+        labels or {},
         group_column=group_column,
         split_column=split_column,
-        **asked_columns(targets or {}, labels or {}, group_column),
     )
     read = read_manifest(Path(manifest), meaning)
     root = Path(manifest).parent if images is None else Path(images)
@@ -106,7 +98,7 @@ def import_csv(
         splits=read.splits,
         problems=read.problems,
     )
-    return ingest([source], out, chosen)
+    return ingest([source], out, chosen, notices=notices_of(read))
 
 
 def import_tactip(src: Path | str, out: Path | str, **options: Any) -> ImportReport:
@@ -124,6 +116,7 @@ def import_tactip(src: Path | str, out: Path | str, **options: Any) -> ImportRep
     """
     chosen = ImportOptions(**{"sensor": "tactip", **options})
     src = Path(src)
+    check_out(out, chosen, inside=src)
     parts = _tactip_parts(src)
     meaning = Meaning(
         images={chosen.sensor: "{sensor_image}"},
@@ -150,7 +143,7 @@ def import_tactip(src: Path | str, out: Path | str, **options: Any) -> ImportRep
         held_out=held_out if len(parts) > 1 else None,
         problems=[problem for each in read for problem in each.problems],
     )
-    return ingest([source], out, chosen)
+    return ingest([source], out, chosen, notices=[s for each in read for s in each.notices()])
 
 
 _TACTIP_TARGETS = {"x": "pose_2:mm", "z": "pose_3:mm", "yaw": "pose_6:deg:360"}
@@ -195,45 +188,3 @@ def notice_of_passed_over(found: Findings, root: Path) -> list[str]:
     count = len(found.passed_over)
     what = "1 file that is" if count == 1 else f"{count:,} files that are"
     return [f"Passed over {what} not where images of a class should be, for instance {example}."]
-
-
-def asked_columns(
-    targets: Mapping[str, str], labels: Mapping[str, str], group_column: str | None
-) -> dict[str, dict[str, Any]]:
-    """Targets and labels as a `Meaning` takes them; DataError for a target that is not one."""
-    if group_column is not None and GROUP in {*targets, *labels}:
-        raise DataError(f"The column {GROUP!r} keeps the groups; name your label otherwise.")
-    quantities: dict[str, Quantity] = {name: quantity(name, at) for name, at in targets.items()}
-    categories: dict[str, Category] = {name: Category(column) for name, column in labels.items()}
-    return {"targets": quantities, "labels": categories}
-
-
-def declared_tasks(
-    targets: Mapping[str, str], labels: Mapping[str, str], task: str | None
-) -> dict[str, TaskDeclaration]:
-    """One regression task over all targets and one classification task per label."""
-    both = sorted(set(targets) & set(labels))
-    if both:
-        raise DataError(f"{both[0]!r} is among targets and labels; name them differently.")
-    count = bool(targets) + len(labels)
-    if count == 0:
-        raise DataError(
-            "Nothing to learn is named; give --target NAME=COLUMN:UNIT or --label NAME=COLUMN."
-        )
-    if count > 1 and task is not None:
-        raise DataError(
-            f"{count} tasks cannot all be called {task!r}; leave the name out, or import one."
-        )
-    names = ["targets"] * bool(targets) + list(labels) if task is None else [task]
-    dataset = names[0] if count == 1 else "images"
-    asked: list[dict[str, Any]] = [{"targets": tuple(targets)}] if targets else []
-    asked += [{"label": label} for label in labels]
-    pairs: Sequence[tuple[str, dict[str, Any]]] = list(zip(names, asked, strict=True))
-    return {name: declared_task(name, dataset, **what) for name, what in pairs}
-
-
-def declared_task(name: str, dataset: str, **asked: Any) -> TaskDeclaration:
-    """A task of a dataset; raises DataError for a name or column that cannot be written."""
-    return declared(
-        TaskDeclaration, f"Task {name!r}", dataset=dataset, title=task_title(name), **asked
-    )

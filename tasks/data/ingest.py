@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from vtbench.tasks import BUILTIN
-from vtbench.tasks.data.copies import Copies, copies_among
-from vtbench.tasks.data.images import Facts, Pictures, require_one_size
+from vtbench.tasks.data.asked import plain_name
+from vtbench.tasks.data.copies import Copies
+from vtbench.tasks.data.looking import (
+    Look,
+    Steps,
+    at,
+    colour_notices,
+    copies_of,
+    looks,
+    without_copies,
+)
 from vtbench.tasks.data.pack import Pack
-from vtbench.tasks.data.problems import ImportProblems, Problem, of_dataset, write_report
-from vtbench.tasks.data.schema import GROUP, Column, TaskDeclaration, declared
-from vtbench.tasks.data.splits import FRACTIONS, assign_splits
-from vtbench.tasks.data.staging import check_place
+from vtbench.tasks.data.problems import ImportProblems, Problem, write_report
+from vtbench.tasks.data.schema import GROUP, Column, TaskDeclaration
+from vtbench.tasks.data.source import ImportOptions, Source
+from vtbench.tasks.data.splits import assign_splits
+from vtbench.tasks.data.staging import check_place, check_writable, tidy
 from vtbench.tasks.data.writer import DatasetContent, write_pack
 from vtbench.tasks.errors import DataError
-
-_Value = TypeVar("_Value")
-
-
-_LARGEST = 4096  # pixels per side; encoders take a few hundred
 
 
 @dataclass(frozen=True)
@@ -42,86 +45,19 @@ class ImportReport:
     notices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportOptions:
-    """What all importers take as keywords.
+def check_out(out: Path | str, options: ImportOptions, *, inside: Path | None = None) -> None:
+    """Raise DataError where no pack can be put, before anything is looked at.
 
-    name: of the pack; that of its folder when left out. title: in words; the name when left out.
-    sensor: the name the images are stored under. size: side in pixels to resize all images to.
-    seed, fractions: of the split into train, val and test where none is given.
-    skip_bad: leave bad rows and files out and report them, instead of refusing the import.
-    drop_copies: of images that look exactly the same, keep the first; none where labels differ.
-    report: a file for the list of all that is bad, in either case.
-    pretrain: whether the train and val images join the pre-training pool.
-    progress: called with ("look" or "write", images done, images in all).
+    inside: the folder that is imported; a pack in it would be taken for data the next time.
     """
-
-    name: str | None = None
-    title: str | None = None
-    sensor: str = "camera"
-    size: int | None = None
-    seed: int = 0
-    fractions: tuple[float, float, float] = FRACTIONS
-    skip_bad: bool = False
-    drop_copies: bool = False
-    report: Path | None = None
-    pretrain: bool = True
-    licence: str = ""
-    citation: str = ""
-    overwrite: bool = False
-    progress: Callable[[str, int, int], None] | None = None
-
-    def __post_init__(self) -> None:
-        if self.size is not None and not 1 <= self.size <= _LARGEST:
-            raise DataError(f"size is {self.size}; give a side of 1 to {_LARGEST} pixels.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """One dataset as found, N images; one entry of each sequence per image.
-
-    images: what each sensor saw. names: what the images are called.
-    fixed_classes: label columns whose classes stay, even those that no image bears.
-    stratify: the class whose shares all splits keep. groups: what must stay in one split.
-    splits: where they are given. held_out: where only the test images are given.
-    fractions, pretrain: instead of those of the options.
-    problems: rows and files that are bad and not among the N.
-    """
-
-    dataset: str
-    images: Mapping[str, Pictures]
-    names: Sequence[str]
-    columns: Mapping[str, Column]
-    labels: Mapping[str, Sequence[str] | np.ndarray]
-    tasks: Mapping[str, TaskDeclaration]
-    fixed_classes: frozenset[str] = frozenset()
-    stratify: Sequence[str] | None = None
-    groups: Sequence[str] | None = None
-    splits: Sequence[str] | None = None
-    held_out: np.ndarray | None = None
-    fractions: tuple[float, float, float] | None = None
-    pretrain: bool | None = None
-    problems: Sequence[Problem] = ()
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What looking at a source's pictures gave: positions kept, their facts, what is bad."""
-
-    kept: list[int]
-    facts: dict[str, list[Facts]]
-    problems: list[Problem]
-
-    @property
-    def images(self) -> int:
-        """How many pictures are kept, of all sensors."""
-        return len(self.kept) * len(self.facts)
-
-    def without(self, dropped: np.ndarray, problems: list[Problem]) -> _Look:
-        """Without the kept images where `dropped` (N kept,) is True."""
-        stay = np.flatnonzero(~dropped).tolist()
-        facts = {sensor: _at(facts, stay) for sensor, facts in self.facts.items()}
-        return _Look(_at(self.kept, stay), facts, self.problems + problems)
+    place = Path(out).resolve()
+    if inside is not None and place.is_relative_to(inside.resolve()):
+        raise DataError(
+            f"{out}: lies inside {inside}, which is to be imported; choose an --out beside it."
+        )
+    tidy(place)
+    check_place(place, overwrite=options.overwrite)
+    check_writable(place)
 
 
 def ingest(
@@ -137,28 +73,18 @@ def ingest(
     it is to be left out. notices: sentences to pass on in the report.
     """
     out = Path(out).resolve()
-    check_place(out, overwrite=options.overwrite)
+    check_out(out, options)
     tasks = _tasks(sources)
-    looks = _looks(sources, options)
-    bad = [problem for look in looks for problem in look.problems]
-    if bad and not options.skip_bad:
-        if options.report is not None:
-            write_report(options.report, bad)
-        raise ImportProblems(bad, report=options.report)
-    if options.drop_copies:
-        looks = [_dropped(*pair) for pair in zip(sources, looks, strict=True)]
-    skipped = tuple(problem for look in looks for problem in look.problems)
+    seen = list(zip(sources, _usable(sources, options), strict=True))
+    skipped = tuple(problem for _, look in seen for problem in look.problems)
     if options.report is not None:
         write_report(options.report, skipped)
-    counter = _Counter("write", sum(look.images for look in looks), options)
+    steps = Steps("write", sum(look.images for _, look in seen), options)
     said = [*notices]
-    contents = [
-        _content(source, look, options, counter, said)
-        for source, look in zip(sources, looks, strict=True)
-    ]
+    contents = [_content(*each, options, steps, said) for each in seen]
     pack = write_pack(
         out,
-        name=options.name or pack_name(out.name),
+        name=options.name or plain_name(out.name) or "pack",
         title=options.title or options.name or out.name,
         source="real",
         sensors=tuple(sources[0].images),
@@ -169,35 +95,24 @@ def ingest(
         overwrite=options.overwrite,
         skipped=skipped,
     )
-    return ImportReport(pack, counter.total, skipped, tuple(said))
+    return ImportReport(pack, steps.total, skipped, tuple(said))
 
 
-def pack_name(text: str) -> str:
-    """A folder's name in the letters that names of packs may have."""
-    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_") or "pack"
-
-
-def task_title(name: str) -> str | None:
-    """A title for a task that is none of the built-in ones."""
-    return None if name in BUILTIN else name.replace("_", " ").capitalize()
-
-
-class _Counter:
-    """Counts pictures over all datasets and sensors, and reports each that is done."""
-
-    def __init__(self, step: str, total: int, options: ImportOptions) -> None:
-        self.total = total
-        self._step, self._progress, self._done = step, options.progress, 0
-
-    def add(self, pictures: int) -> None:
-        self._done += pictures
-        if self._progress is not None:
-            self._progress(self._step, self._done, self.total)
-
-    def counted(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        for chunk in chunks:
-            yield chunk
-            self.add(len(chunk))
+def _usable(sources: Sequence[Source], options: ImportOptions) -> list[Look]:
+    """What is kept of each source, at least one image; DataError for what may not be left out."""
+    seen = looks(sources, options)
+    bad = [problem for look in seen for problem in look.problems]
+    if bad and options.report is not None:
+        write_report(options.report, bad)
+    if bad and not options.skip_bad:
+        raise ImportProblems(bad, report=options.report)
+    for source, look in zip(sources, seen, strict=True):
+        if not look.kept:
+            first = f" ({look.problems[0].sentence}; {look.problems[0].fix})" if bad else ""
+            raise DataError(f"{source.dataset}: there is no usable image{first}.")
+    if options.drop_copies:
+        seen = [without_copies(*pair) for pair in zip(sources, seen, strict=True)]
+    return seen
 
 
 def _tasks(sources: Sequence[Source]) -> dict[str, TaskDeclaration]:
@@ -217,98 +132,30 @@ def _tasks(sources: Sequence[Source]) -> dict[str, TaskDeclaration]:
     return tasks
 
 
-def _looks(sources: Sequence[Source], options: ImportOptions) -> list[_Look]:
-    pictures = [each for source in sources for each in source.images.values()]
-    counter = _Counter("look", sum(map(len, pictures)), options)
-    return [_look(source, options, counter) for source in sources]
-
-
-def _look(source: Source, options: ImportOptions, counter: _Counter) -> _Look:
-    """Look at every picture; an image is kept when all sensors have it, whole and of one size."""
-    found: dict[str, list[Facts | Problem]] = {}
-    for sensor, pictures in source.images.items():
-        found[sensor] = []
-        for facts in pictures.look():
-            found[sensor].append(facts)
-            counter.add(1)
-    problems = list(source.problems)
-    kept = []
-    for index, name in enumerate(source.names):
-        bad = [each[index] for each in found.values() if isinstance(each[index], Problem)]
-        bad += [] if bad else _name_problem(name)
-        problems += bad[:1]
-        if not bad:
-            kept.append(index)
-    if not kept:
-        first = f" ({problems[0].sentence})" if problems else ""
-        raise DataError(
-            f"{source.dataset}: there is no usable image{first}; check the folder and the manifest."
-        )
-    look = _Look(
-        kept,
-        {sensor: _at(facts, kept) for sensor, facts in found.items()},
-        of_dataset(problems, source.dataset),
-    )
-    # sizes matter only when nothing else is in the way: they are for --size, not for --skip-bad
-    if options.size is None and (options.skip_bad or not problems):
-        for sensor, pictures in source.images.items():
-            sizes = (facts.size for facts in look.facts[sensor])
-            require_one_size(zip(map(pictures.name, kept), sizes, strict=True))
-    return look
-
-
-def _name_problem(name: str) -> list[Problem]:
-    """A name that is not valid text cannot be written into labels.csv."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        shown = name.encode("utf-8", "replace").decode()
-        return [Problem(file=shown, reason="has a name that is not valid text", fix="rename it")]
-    return []
-
-
-def _dropped(source: Source, look: _Look) -> _Look:
-    copies = _copies(source, look)
-    superfluous = copies.superfluous()
-    problems = []
-    for place in np.flatnonzero(superfluous):
-        other = copies.first[place]
-        if other == place:
-            other = np.flatnonzero(copies.identical == copies.identical[place])[1]
-        reason = f"looks exactly like {source.names[look.kept[other]]}"
-        reason += ", but their labels differ" if copies.torn[place] else ""
-        problems.append(Problem(file=source.names[look.kept[place]], reason=reason))
-    return look.without(superfluous, of_dataset(problems, source.dataset))
-
-
-def _copies(source: Source, look: _Look) -> Copies:
-    labels = {name: _at(values, look.kept) for name, values in source.labels.items()}
-    return copies_among(look.facts, labels)
-
-
 def _content(
-    source: Source, look: _Look, options: ImportOptions, counter: _Counter, said: list[str]
+    source: Source, look: Look, options: ImportOptions, steps: Steps, said: list[str]
 ) -> DatasetContent:
     """What is to be written of a source; adds to `said` what a user should know of it."""
-    kept, copies = look.kept, _copies(source, look)
+    kept, copies = look.kept, copies_of(source, look)
     splits = _splits(source, kept, copies, options)
     across = copies.across(splits)
     if copies.count:
         said.append(copies.sentence(source.dataset, across))
+    said += colour_notices(source, look)
     grey = {sensor: all(each.grey for each in facts) for sensor, facts in look.facts.items()}
     return DatasetContent(
         name=source.dataset,
         count=len(kept),
         images={
-            sensor: counter.counted(pictures.chunks(kept, grey=grey[sensor], size=options.size))
+            sensor: steps.counted(pictures.chunks(kept, grey=grey[sensor], size=options.size))
             for sensor, pictures in source.images.items()
         },
-        columns=_columns(source, look),
-        labels={name: _at(values, kept) for name, values in source.labels.items()},
+        columns=_columns(source, look, said),
+        labels={name: at(values, kept) for name, values in source.labels.items()},
         splits=splits,
-        image_names=_at(source.names, kept),
+        image_names=at(source.names, kept),
         group=None if source.groups is None else GROUP,
-        groups=None if source.groups is None else _at(source.groups, kept),
+        groups=None if source.groups is None else at(source.groups, kept),
         pretrain=options.pretrain if source.pretrain is None else source.pretrain,
         left_out=len(look.problems),
         copies=copies.count,
@@ -316,28 +163,41 @@ def _content(
     )
 
 
-def _columns(source: Source, look: _Look) -> dict[str, Column]:
-    """The columns without classes that lost all their images."""
+def _columns(source: Source, look: Look, said: list[str]) -> dict[str, Column]:
+    """The columns without classes that lost all their images, which are named."""
     columns = dict(source.columns)
     for name, info in columns.items():
-        if info.classes is not None and look.problems and name not in source.fixed_classes:
-            left = set(_at(source.labels[name], look.kept))
-            classes = tuple(known for known in info.classes if known in left)
-            columns[name] = declared(Column, f"{source.dataset}, column {name!r}", classes=classes)
+        if info.classes is None or not look.problems or name in source.fixed_classes:
+            continue
+        there = set(at(source.labels[name], look.kept))
+        left = tuple(known for known in info.classes if known in there)
+        lost = [known for known in info.classes if known not in there]
+        if not lost:
+            continue
+        sentence = (
+            f"{source.dataset}: no image of the {name} {', '.join(map(repr, lost))} is usable"
+        )
+        if len(left) < 2:
+            raise DataError(
+                f"{sentence} ({look.problems[0].sentence}), and one class is too few to tell "
+                "apart; repair images of it."
+            )
+        columns[name] = info.model_copy(update={"classes": left})
+        said.append(f"{sentence}, so that class is left out.")
     return columns
 
 
 def _splits(source: Source, kept: list[int], copies: Copies, options: ImportOptions) -> np.ndarray:
     if source.splits is not None:
-        return np.array(_at(source.splits, kept))
+        return np.array(at(source.splits, kept))
     fractions = source.fractions or options.fractions
     if source.held_out is None:
         return assign_splits(
             len(kept),
             seed=options.seed,
             fractions=fractions,
-            groups=None if source.groups is None else _at(source.groups, kept),
-            stratify=None if source.stratify is None else _at(source.stratify, kept),
+            groups=None if source.groups is None else at(source.groups, kept),
+            stratify=None if source.stratify is None else at(source.stratify, kept),
             identical=copies.identical,
         )
     train, val, _ = fractions
@@ -350,7 +210,3 @@ def _splits(source: Source, kept: list[int], copies: Copies, options: ImportOpti
         identical=copies.identical[rest],
     )
     return splits
-
-
-def _at(values: Sequence[_Value] | np.ndarray, kept: Sequence[int]) -> list[_Value]:
-    return [values[index] for index in kept]

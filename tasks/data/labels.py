@@ -40,7 +40,7 @@ def read_labels(path: Path, declaration: DatasetDeclaration) -> Labels:
     }
     splits = _splits(table, table.codes("split", SPLITS, kind="split"))
     if declaration.group is not None:
-        refuse_leak(table, table.texts("split"), declaration.group)
+        refuse_divided(table, declaration.group, "split")
     return Labels(columns=columns, splits=splits, digest=table.digest)
 
 
@@ -71,13 +71,14 @@ def _splits(table: Table, codes: np.ndarray) -> dict[str, np.ndarray]:
     return {split: indices.astype(np.int64) for split, indices in splits.items()}
 
 
-def refuse_leak(table: Table, splits: list[str], group: str) -> None:
-    """Raise DataError when rows with the same value in the column `group` are in two splits."""
+def refuse_divided(table: Table, whole: str, by: str) -> None:
+    """Raise DataError when rows with the same value in the column `whole` differ in `by`."""
     first: dict[str, int] = {}
-    for index, recording in enumerate(table.texts(group)):
-        other = first.setdefault(recording, index)
-        if splits[other] != splits[index]:
+    values = table.texts(by)
+    for row, name in enumerate(table.texts(whole)):
+        other = first.setdefault(name, row)
+        if values[other] != values[row]:
             raise DataError(
-                f"{table.where(index)}: the {group} {recording!r} is in {splits[index]!r}, but in "
-                f"{splits[other]!r} on row {table.lines[other]}; give all its rows one split."
+                f"{table.where(row)}: the {whole} {name!r} is in {values[row]!r}, but in "
+                f"{values[other]!r} on row {table.lines[other]}; give all its rows one {by}."
             )

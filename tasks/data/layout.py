@@ -7,23 +7,15 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StrictBool, StrictStr, ValidationError, model_validator
 
+from vtbench.tasks.data.declaration import Declaration, mistake, read_yaml
 from vtbench.tasks.data.patterns import filled, leads_out, words_of
-from vtbench.tasks.data.schema import (
-    GROUP,
-    ColumnName,
-    Declaration,
-    Name,
-    NonEmptyText,
-    mistake,
-    read_yaml,
-    suggestion,
-)
+from vtbench.tasks.data.schema import GROUP, ColumnName, Name, NonEmptyText
 from vtbench.tasks.data.splits import FRACTIONS
-from vtbench.tasks.errors import DataError
+from vtbench.tasks.errors import DataError, hint
 
 LAYOUT_FORMAT: Final = "vtbench-layout/1"
 
@@ -141,8 +133,8 @@ def _check_files(dataset: LayoutDataset) -> None:
     _check_path("files", pattern)
     unknown = [word for word in words_of(pattern) if word not in _FOLDER_WORDS]
     if unknown:
-        hint = suggestion(unknown[0], _FOLDER_WORDS)
-        raise ValueError(f"files: unknown word {{{unknown[0]}}}; {hint}")
+        near = hint(unknown[0], _FOLDER_WORDS)
+        raise ValueError(f"files: unknown word {{{unknown[0]}}}; {near}")
     if "class" not in words_of(pattern) or "*" not in pattern.rpartition("/")[2]:
         raise ValueError("files: needs {class}, and * in its last part for the images' names")
     for key in ("images", "targets", "labels", "group_column", "split_column", "optional"):
@@ -188,8 +180,8 @@ def find_layout(asked: str) -> Layout:
     if asked in known_layouts():
         return read_layout(Path(str(files("vtbench.tasks.data.layouts") / f"{asked}.yaml")))
     if not asked.endswith((".yaml", ".yml")):
-        hint = suggestion(asked, known_layouts())
-        raise DataError(f"There is no layout {asked!r}; {hint}, or give a .yaml file of your own.")
+        near = hint(asked, known_layouts())
+        raise DataError(f"There is no layout {asked!r}; {near}, or give a .yaml file of your own.")
     try:
         return read_layout(Path(asked))
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -212,7 +204,7 @@ def expected_tree(layout: Layout) -> list[str]:
     lines = []
     for name, dataset in layout.datasets.items():
         tasks = ", ".join(dataset.tasks)
-        place = _spoken(dataset.pattern, sensor)
+        place = spoken(dataset.pattern, sensor)
         if dataset.manifest is not None:
             lines.append(f"{dataset.manifest}: {_columns(dataset)}")
         lines.append(f"{place}: the images of {name} (tasks: {tasks}){_expectation(dataset)}")
@@ -224,7 +216,7 @@ def expected_tree(layout: Layout) -> list[str]:
 def expected_place(layout: Layout, dataset: str) -> str:
     """Where one dataset should lie, for messages."""
     declaration = layout.datasets[dataset]
-    place = _spoken(declaration.pattern, next(iter(layout.sensors.values())))
+    place = spoken(declaration.pattern, next(iter(layout.sensors.values())))
     return place if declaration.manifest is None else f"{declaration.manifest} and {place}"
 
 
@@ -239,8 +231,9 @@ def missing(layout: Layout, asked: str, root: Path) -> DataError:
     )
 
 
-def _spoken(pattern: str, sensor: str) -> str:
-    words: dict[str, Any] = {word: f"<{word}>" for word in words_of(pattern)}
+def spoken(pattern: str, sensor: str = "<sensor>") -> str:
+    """A pattern for messages: with `<word>` for every word but the sensor."""
+    words = {word: f"<{word}>" for word in words_of(pattern)}
     return filled(pattern, words | {"sensor": sensor})
 
 

@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vtbench.tasks.data.declaration import declared
 from vtbench.tasks.data.images import ImageFile, ImageFiles
-from vtbench.tasks.data.importers import notice_of_passed_over
-from vtbench.tasks.data.ingest import ImportOptions, ImportReport, Source, ingest
-from vtbench.tasks.data.layout import (
-    Layout,
-    LayoutDataset,
-    expected_place,
-    find_layout,
-    missing,
+from vtbench.tasks.data.ingest import ImportReport, check_out, ingest
+from vtbench.tasks.data.layout import Layout, expected_place, find_layout, missing
+from vtbench.tasks.data.layout_gather import (
+    Gathered,
+    gather,
+    is_there,
+    patterns_of,
+    sensor_folders,
 )
-from vtbench.tasks.data.manifest import (
-    Category,
-    Manifest,
-    Meaning,
-    Quantity,
-    natural_order,
-    present,
-    read_manifest,
-)
-from vtbench.tasks.data.patterns import Findings, Match, filled, find, fixed_start, words_of
+from vtbench.tasks.data.manifest import Manifest, natural_order
+from vtbench.tasks.data.patterns import Match, words_of
 from vtbench.tasks.data.problems import Problem, shown
-from vtbench.tasks.data.schema import SPLITS, Column, TaskDeclaration, declared, suggestion
-from vtbench.tasks.data.table import read_table
-from vtbench.tasks.errors import DataError
-
-
-@dataclass(frozen=True)
-class _Gathered:
-    """What was found of one dataset, before it is decided which sensors are taken.
-
-    sensors: those that have images. found: the class folders of each sensor; manifest: else.
-    """
-
-    name: str
-    declaration: LayoutDataset
-    sensors: tuple[str, ...]
-    root: Path
-    found: Mapping[str, Findings]
-    manifest: Manifest | None
-    notices: tuple[str, ...]
+from vtbench.tasks.data.schema import SPLITS, Column, TaskDeclaration
+from vtbench.tasks.data.source import ImportOptions, Source
+from vtbench.tasks.errors import DataError, hint
 
 
 def import_layout(asked: str, src: Path | str, out: Path | str, **options: Any) -> ImportReport:
@@ -64,17 +40,18 @@ def import_layout(asked: str, src: Path | str, out: Path | str, **options: Any) 
     options = {name: value for name, value in options.items() if value not in (None, "")}
     wanted = options.pop("sensor", None)
     if wanted is not None and wanted not in layout.sensors:
-        hint = suggestion(wanted, layout.sensors)
-        raise DataError(f"The layout {layout.name!r} has no sensor {wanted!r}; {hint}")
+        near = hint(wanted, layout.sensors)
+        raise DataError(f"The layout {layout.name!r} has no sensor {wanted!r}; {near}.")
     about = {key: getattr(layout, key) for key in ("name", "title", "licence", "citation")}
     chosen = ImportOptions(**{**about, **options})
-    folders = _sensor_folders(layout, src, wanted)
+    check_out(out, chosen, inside=src)
+    folders = sensor_folders(layout, src, wanted)
     flat = layout.flat(src)
     gathered = []
     for name, declaration in layout.datasets.items():
-        patterns = _patterns(declaration, folders, flat=flat)
-        if _is_there(declaration, src, patterns):
-            each = _gather(name, declaration, src, patterns, one_asked=wanted is not None)
+        patterns = patterns_of(declaration, folders, flat=flat)
+        if is_there(declaration, src, patterns):
+            each = gather(name, declaration, src, patterns, one_asked=wanted is not None)
             gathered.append(each)
     gathered = [each for each in gathered if each.sensors]
     if not gathered:
@@ -85,102 +62,7 @@ def import_layout(asked: str, src: Path | str, out: Path | str, **options: Any) 
     return ingest([_source(each, sensors) for each in gathered], out, chosen, notices=notices)
 
 
-def _sensor_folders(layout: Layout, src: Path, wanted: str | None) -> dict[str, str]:
-    """The sensors to look for, and the names of their folders."""
-    if wanted is not None:
-        return {wanted: layout.sensors[wanted]}
-    if layout.flat(src):
-        return dict(list(layout.sensors.items())[:1])
-    return dict(layout.sensors)
-
-
-def _patterns(
-    declaration: LayoutDataset, folders: Mapping[str, str], *, flat: bool
-) -> dict[str, str]:
-    """Where the images of each sensor lie."""
-    pattern = declaration.pattern.removeprefix("{sensor}/") if flat else declaration.pattern
-    return {sensor: filled(pattern, {"sensor": folder}) for sensor, folder in folders.items()}
-
-
-def _is_there(declaration: LayoutDataset, src: Path, patterns: Mapping[str, str]) -> bool:
-    starts = [fixed_start(pattern) for pattern in patterns.values()]
-    if declaration.manifest is None:
-        return any((src / start).is_dir() for start in starts)
-    images = any(start and (src / start).is_dir() for start in starts)
-    return images or (src / declaration.manifest).is_file()
-
-
-def _gather(
-    name: str,
-    declaration: LayoutDataset,
-    src: Path,
-    patterns: Mapping[str, str],
-    *,
-    one_asked: bool,
-) -> _Gathered:
-    """Find a dataset's images; one_asked: the user chose the sensor, and may do without the set."""
-    if declaration.manifest is not None:
-        return _gather_manifest(name, declaration, src, patterns, one_asked=one_asked)
-    found = {sensor: find(src, pattern) for sensor, pattern in patterns.items()}
-    found = {sensor: each for sensor, each in found.items() if each.matches or each.problems}
-    notices = [
-        f"{name}: {text[0].lower()}{text[1:]}"
-        for each in found.values()
-        for text in notice_of_passed_over(each, src)
-    ]
-    if found:
-        notices += _expectation(name, declaration, next(iter(found.values())))
-    return _Gathered(name, declaration, tuple(found), src, found, None, tuple(notices))
-
-
-def _gather_manifest(
-    name: str,
-    declaration: LayoutDataset,
-    src: Path,
-    patterns: Mapping[str, str],
-    *,
-    one_asked: bool,
-) -> _Gathered:
-    path = src / (declaration.manifest or "")
-    header = read_table(path, problems=[]).header
-    absent = [column for column in declaration.optional if column not in header]
-    group, split = (
-        None if column in absent else column
-        for column in (declaration.group_column, declaration.split_column)
-    )
-    manifest = read_manifest(
-        path,
-        Meaning(
-            images=patterns,
-            targets={
-                key: Quantity(asked.column, asked.unit, asked.period)
-                for key, asked in declaration.targets.items()
-            },
-            labels={
-                key: Category(asked.column, asked.classes)
-                for key, asked in declaration.labels.items()
-            },
-            group_column=group,
-            split_column=split,
-        ),
-    )
-    seen = [
-        sensor
-        for sensor, names in manifest.names.items()
-        if any(present(src / inside).exists() for inside in names)
-    ]
-    notices = []
-    if declaration.group_column in absent:
-        notices.append(
-            f"{name}: {shown(path)} has no column {declaration.group_column!r}, so images are "
-            "split one by one; images of one recording may be on both sides."
-        )
-    # where no image is there at all, those of the first sensor are named as missing
-    sensors = tuple(seen or ([] if one_asked else list(patterns)[:1]))
-    return _Gathered(name, declaration, sensors, src, {}, manifest, tuple(notices))
-
-
-def _common_sensors(gathered: Sequence[_Gathered]) -> tuple[str, ...]:
+def _common_sensors(gathered: Sequence[Gathered]) -> tuple[str, ...]:
     """The sensors that have images of every dataset, as all sensors of a pack must."""
     seen = list(dict.fromkeys(sensor for each in gathered for sensor in each.sensors))
     common = tuple(s for s in seen if all(s in each.sensors for each in gathered))
@@ -194,7 +76,7 @@ def _common_sensors(gathered: Sequence[_Gathered]) -> tuple[str, ...]:
 
 
 def _absences(
-    layout: Layout, gathered: Sequence[_Gathered], sensors: Sequence[str], wanted: str | None
+    layout: Layout, gathered: Sequence[Gathered], sensors: Sequence[str], wanted: str | None
 ) -> list[str]:
     """A sentence on each dataset and each sensor that is not imported."""
     there = {each.name for each in gathered}
@@ -211,28 +93,13 @@ def _absences(
     return said
 
 
-def _expectation(name: str, declaration: LayoutDataset, found: Findings) -> list[str]:
-    """A sentence when there is more or less than what was published."""
-    expected = declaration.expected
-    classes = len({match.words["class"] for match in found.matches})
-    images = len(found.matches)
-    if expected is None or (
-        expected.classes in (None, classes) and expected.images in (None, images)
-    ):
-        return []
-    return [
-        f"{name}: {images:,} images in {classes} classes are here, but "
-        f"{expected.images or 0:,} in {expected.classes} were published."
-    ]
-
-
-def _source(each: _Gathered, sensors: Sequence[str]) -> Source:
+def _source(each: Gathered, sensors: Sequence[str]) -> Source:
     if each.manifest is None:
         return _folder_source(each, sensors)
     return _manifest_source(each, each.manifest, sensors)
 
 
-def _manifest_source(each: _Gathered, manifest: Manifest, sensors: Sequence[str]) -> Source:
+def _manifest_source(each: Gathered, manifest: Manifest, sensors: Sequence[str]) -> Source:
     labels = each.declaration.labels
     return Source(
         dataset=each.name,
@@ -251,7 +118,7 @@ def _manifest_source(each: _Gathered, manifest: Manifest, sensors: Sequence[str]
     )
 
 
-def _folder_source(each: _Gathered, sensors: Sequence[str]) -> Source:
+def _folder_source(each: Gathered, sensors: Sequence[str]) -> Source:
     found = {sensor: each.found[sensor] for sensor in sensors}
     by_key = {s: {match.key: match for match in find.matches} for s, find in found.items()}
     first, problems = _shared(by_key)
@@ -303,23 +170,23 @@ def _shared(
     return shared, problems
 
 
-def _label_column(each: _Gathered) -> str:
+def _label_column(each: Gathered) -> str:
     label = next((task.label for task in each.declaration.tasks.values() if task.label), None)
     return label or each.name
 
 
-def _check_classes(each: _Gathered, labels: Sequence[str]) -> None:
+def _check_classes(each: Gathered, labels: Sequence[str]) -> None:
     known = each.declaration.classes
     unknown = sorted(set(labels) - set(known)) if known else []
     if unknown:
         raise DataError(
             f"{each.name}: the layout knows no class {unknown[0]!r}; "
-            f"{suggestion(unknown[0], known or ())}"
+            f"{hint(unknown[0], known or ())}."
         )
     if len(set(labels)) < 2:
         raise DataError(
             f"{each.root}: has {len(set(labels))} class folders with images for {each.name} "
-            f"({each.declaration.pattern}), but classification needs two or more; check the folder."
+            f"({each.place}), but classification needs two or more; check the folder."
         )
 
 
@@ -330,13 +197,12 @@ def _groups(matches: Sequence[Match], words: Sequence[str]) -> list[str]:
     return ["/".join(match.words[word] for word in naming) for match in matches]
 
 
-def _splits(each: _Gathered, matches: Sequence[Match], words: Sequence[str]) -> list[str]:
+def _splits(each: Gathered, matches: Sequence[Match], words: Sequence[str]) -> list[str]:
     splits = [match.words["split"] for match in matches]
     unknown = sorted(set(splits) - set(SPLITS))
     if unknown:
         raise DataError(
-            f"{each.name}: a split's folder is called {unknown[0]!r}; "
-            f"{suggestion(unknown[0], SPLITS)}"
+            f"{each.name}: a split's folder is called {unknown[0]!r}; {hint(unknown[0], SPLITS)}."
         )
     if "group" in words:
         inside: dict[str, str] = {}
@@ -349,7 +215,7 @@ def _splits(each: _Gathered, matches: Sequence[Match], words: Sequence[str]) -> 
     return splits
 
 
-def _tasks(each: _Gathered) -> dict[str, TaskDeclaration]:
+def _tasks(each: Gathered) -> dict[str, TaskDeclaration]:
     asked = {name: task.model_dump() for name, task in each.declaration.tasks.items()}
     return {
         name: declared(TaskDeclaration, f"Task {name!r}", dataset=each.name, **what)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+#: The largest label that can be trained on: its square is still a float32.
+LARGEST_LABEL = 1e18
 _LARGE, _SMALL = 1e100, 1e-100  # sums of squares of values between them neither overflow nor vanish
 
 

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from vtbench.tasks.data.images import ImageFile
-from vtbench.tasks.data.labels import refuse_leak
+from vtbench.tasks.data.labels import refuse_divided
+from vtbench.tasks.data.magnitude import LARGEST_LABEL
 from vtbench.tasks.data.patterns import filled, leads_out, words_of
 from vtbench.tasks.data.problems import Problem, shown
-from vtbench.tasks.data.schema import SPLITS, Column, declared
-from vtbench.tasks.data.table import Fault, Table, empty, no_number, read_table
+from vtbench.tasks.data.schema import SPLITS, Column
+from vtbench.tasks.data.table import Fault, Table, empty, no_number, read_table, unprintable
 from vtbench.tasks.errors import DataError
 
 
@@ -85,6 +86,13 @@ class Manifest:
     labels: dict[str, Any]
     groups: list[str] | None
     splits: list[str] | None
+
+    def notices(self) -> list[str]:
+        """What a user should know of how the file was understood, one sentence each."""
+        if self.table.separator == ",":
+            return []
+        mark = {";": "semicolons", "\t": "tabs"}[self.table.separator]
+        return [f"{shown(self.table.path)}: is separated by {mark}, and was read so."]
 
     def place(self, row: int) -> tuple[str, int]:
         """Manifest and line of a row, for messages."""
@@ -163,8 +171,8 @@ def _is_period(text: str) -> bool:
 
 def _cell_problems(table: Table, meaning: Meaning) -> dict[int, Problem]:
     """The first bad cell of each row that has one."""
-    checks: dict[str, Callable[[str], Fault | None]] = dict.fromkeys(meaning.columns, empty)
-    checks |= {asked.column: no_number for asked in meaning.targets.values()}
+    checks: dict[str, Callable[[str], Fault | None]] = dict.fromkeys(meaning.columns, _no_text)
+    checks |= {asked.column: _no_target for asked in meaning.targets.values()}
     for asked in meaning.labels.values():
         checks[asked.column] = _no_class(asked.classes)
     if meaning.number:
@@ -180,13 +188,24 @@ def _cell_problems(table: Table, meaning: Meaning) -> dict[int, Problem]:
     return found
 
 
+def _no_text(cell: str) -> Fault | None:
+    return empty(cell) or unprintable(cell)
+
+
+def _no_target(cell: str) -> Fault | None:
+    fault = no_number(cell)
+    if fault is None and abs(float(cell)) > LARGEST_LABEL:
+        return f"{cell!r} is beyond {LARGEST_LABEL:g}", "give it in another unit, or correct it"
+    return fault
+
+
 def _no_class(classes: tuple[str, ...] | None) -> Callable[[str], Fault | None]:
     def fault_of(cell: str) -> Fault | None:
         if cell.strip().lower() == "nan":
             return f"{cell!r} is no class", "write one, or remove the row and its image"
         if classes is not None and cell.strip() and cell not in classes:
             return f"unknown class {cell!r}", f"write one of {', '.join(classes)}"
-        return empty(cell)
+        return _no_text(cell)
 
     return fault_of
 
@@ -261,14 +280,16 @@ def _quantities(meaning: Meaning) -> dict[str, Column]:
 
 
 def _categories(table: Table, meaning: Meaning) -> dict[str, Column]:
-    return {
-        name: declared(
-            Column,
-            f"{table.path}, column {asked.column!r}",
-            classes=asked.classes or natural_order(table.texts(asked.column)),
-        )
-        for name, asked in meaning.labels.items()
-    }
+    columns = {}
+    for name, asked in meaning.labels.items():
+        classes = asked.classes or natural_order(table.texts(asked.column))
+        if len(classes) < 2:
+            raise DataError(
+                f"{table.path}, column {asked.column!r}: every row says {classes[0]!r}, but "
+                "classification needs two classes or more; add rows of another one."
+            )
+        columns[name] = Column(classes=classes)
+    return columns
 
 
 def natural_order(names: Sequence[str] | np.ndarray) -> tuple[str, ...]:
@@ -284,10 +305,9 @@ def _natural(name: str) -> list[Any]:
 def _given_splits(table: Table, meaning: Meaning) -> list[str] | None:
     if meaning.split_column is None:
         return None
-    splits = table.texts(meaning.split_column)
     if meaning.group_column is not None:
-        refuse_leak(table, splits, meaning.group_column)
-    return splits
+        refuse_divided(table, meaning.group_column, meaning.split_column)
+    return table.texts(meaning.split_column)
 
 
 def _row_problem(table: Table, row: int, reason: str, fix: str) -> Problem:

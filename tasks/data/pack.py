@@ -24,9 +24,8 @@ from vtbench.tasks.data.schema import (
     PackDeclaration,
     TaskDeclaration,
     read_declaration,
-    suggestion,
 )
-from vtbench.tasks.errors import DataError
+from vtbench.tasks.errors import DataError, hint
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +201,7 @@ class Pack:
 
     def _require(self, name: str, known: Collection[str], kind: str) -> None:
         if name not in known:
-            raise DataError(f"{self.path}: has no {kind} {name!r}; {suggestion(name, known)}")
+            raise DataError(f"{self.path}: has no {kind} {name!r}; {hint(name, known)}.")
 
     def _image_file(self, dataset: str, sensor: str) -> Path:
         return self.path / dataset / f"{sensor}.npy"

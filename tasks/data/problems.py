@@ -12,6 +12,8 @@ from pathlib import Path
 from vtbench.tasks.data.staging import writing
 from vtbench.tasks.errors import DataError
 
+DAMAGED = "repair or remove it"  # what to do about most files that are bad
+
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
@@ -25,7 +27,7 @@ class Problem:
 
     file: str
     reason: str
-    fix: str = "repair or remove it"
+    fix: str = DAMAGED
     row: int | None = None
     manifest: str = ""
     dataset: str = ""
@@ -80,4 +82,14 @@ def write_report(path: Path, problems: Sequence[Problem]) -> None:
 
 def shown(path: Path | str) -> str:
     """A path as text that any terminal and file can take, also where its name is not valid text."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    text = os.fsencode(path).decode("utf-8", "replace")
+    return "".join(
+        repr(sign)[1:-1] if ord(sign) < 32 or ord(sign) == 127 else sign for sign in text
+    )
+
+
+def is_missing(path: Path) -> tuple[str, str]:
+    """Reason and fix of a file that is not there."""
+    backslash = "\\" in path.as_posix()
+    fix = "write / between folders, not \\" if backslash else "add it, or correct its name"
+    return "is missing", fix

@@ -5,23 +5,13 @@ Every mistake becomes one `DataError` sentence that names the file, the key and 
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal
 
-import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, StrictBool, StrictStr, ValidationError, model_validator
 
-from vtbench.tasks.errors import DataError
+from vtbench.tasks.data.declaration import Declaration, mistake, read_yaml
+from vtbench.tasks.errors import DataError, hint
 
 FORMAT: Final = "vtbench-pack/1"
 DECLARATION_FILE = "pack.yaml"
@@ -39,27 +29,6 @@ NonEmptyText = Annotated[str, Field(strict=True, min_length=1)]
 Count = Annotated[int, Field(strict=True, ge=0)]
 
 _RESERVED_COLUMNS = ("image", "split")
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """A question naming the nearest known word, or else the list of the known ones."""
-    known = list(known)
-    alike = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), alike, n=1)
-    return (
-        f"did you mean {alike[near[0]]!r}?"
-        if near
-        else f"there is: {', '.join(known) or 'nothing'}"
-    )
-
-
-class Declaration(BaseModel):
-    """Values that a YAML file declares; unknown keys are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-_Kind = TypeVar("_Kind", bound=Declaration)
 
 
 class Column(Declaration):
@@ -102,7 +71,7 @@ class DatasetDeclaration(Declaration):
     left_out: Count = 0
     copies: Count = 0
     copies_across_splits: Count = 0
-    digests: dict[Name, StrictStr] = {}
+    digests: Annotated[dict[Name, StrictStr], Field(default_factory=dict)]
 
     @model_validator(mode="after")
     def _no_reserved_columns(self) -> DatasetDeclaration:
@@ -149,7 +118,7 @@ class PackDeclaration(Declaration):
     licence: StrictStr = ""
     citation: StrictStr = ""
     datasets: Annotated[dict[Name, DatasetDeclaration], Field(min_length=1)]
-    tasks: dict[Name, TaskDeclaration] = {}
+    tasks: Annotated[dict[Name, TaskDeclaration], Field(default_factory=dict)]
 
     @model_validator(mode="after")
     def _references_exist(self) -> PackDeclaration:
@@ -167,20 +136,20 @@ class PackDeclaration(Declaration):
 def _check_digests(name: str, dataset: DatasetDeclaration, sensors: tuple[str, ...]) -> None:
     for key in dataset.digests:
         if key not in ("labels", *sensors):
-            hint = suggestion(key, ("labels", *sensors))
-            raise ValueError(f"datasets.{name}.digests: unknown key {key!r}; {hint}")
+            near = hint(key, ("labels", *sensors))
+            raise ValueError(f"datasets.{name}.digests: unknown key {key!r}; {near}")
 
 
 def _check_task(name: str, task: TaskDeclaration, datasets: dict[str, DatasetDeclaration]) -> None:
     where = f"tasks.{name}"
     if task.dataset not in datasets:
-        hint = suggestion(task.dataset, datasets)
-        raise ValueError(f"{where}.dataset: no dataset {task.dataset!r}; {hint}")
+        near = hint(task.dataset, datasets)
+        raise ValueError(f"{where}.dataset: no dataset {task.dataset!r}; {near}")
     columns = datasets[task.dataset].columns
     for column in (task.label,) if task.label else task.targets or ():
         if column not in columns:
-            hint = suggestion(column, columns)
-            raise ValueError(f"{where}: {task.dataset} has no column {column!r}; {hint}")
+            near = hint(column, columns)
+            raise ValueError(f"{where}: {task.dataset} has no column {column!r}; {near}")
         if (columns[column].classes is None) == (task.label is not None):
             fix = "list its `classes`" if task.label else "use `label`, or remove its `classes`"
             raise ValueError(f"{where}: column {column!r} is of the other kind; {fix}")
@@ -198,128 +167,9 @@ def read_declaration(path: Path) -> PackDeclaration:
     return declare(content, path)
 
 
-def read_yaml(path: Path, *, start: str) -> dict[str, Any]:
-    """The keys and values of a YAML file that must begin with the key `format`.
-
-    start: an example of that line. Raises FileNotFoundError or NotADirectoryError for a file that
-    is not there, DataError for one that cannot be read or is something else.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), path)
-        content = yaml.safe_load(text)
-    except (FileNotFoundError, NotADirectoryError):
-        raise
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the file.") from error
-    # ValueError: not UTF-8, or a date that does not exist
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DataError(f"{path}: is not valid YAML: {_one_line(error)}; correct it.") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: must hold keys and values; start with `{start}`.")
-    if "format" not in content:
-        raise DataError(f"{path}: the key 'format' is missing; add `{start}`.")
-    return content
-
-
 def declare(content: dict[str, Any], path: Path) -> PackDeclaration:
     """Validate the content of a pack.yaml that is (or will be) at `path`."""
     try:
         return PackDeclaration.model_validate(content)
     except ValidationError as error:
         raise DataError(f"{path}: {mistake(error, PackDeclaration)}") from error
-
-
-def declared(kind: type[_Kind], place: str, **values: Any) -> _Kind:
-    """A Column or TaskDeclaration from values that a user gave; raises DataError naming `place`."""
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        raise DataError(f"{place}: {mistake(error, kind)}") from error
-
-
-def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
-    for mapping in _mappings(node, set()):
-        seen: set[str] = set()
-        for key in (key for key, _ in mapping.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise DataError(f"{path}, line {line}: {key.value!r} is there twice; remove one.")
-            seen.add(key.value)
-
-
-def _mappings(node: yaml.Node | None, visited: set[int]) -> Iterator[yaml.MappingNode]:
-    if node is None or id(node) in visited or isinstance(node, yaml.ScalarNode):
-        return
-    visited.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        yield node
-        children = [part for pair in node.value for part in pair]
-    else:
-        children = node.value
-    for child in children:
-        yield from _mappings(child, visited)
-
-
-#: pydantic error type -> what the value must be, in words.
-_MUST_BE = {
-    "string_type": "must be text; put it in quotes",
-    "string_too_short": "must not be empty",
-    "string_pattern_mismatch": "may hold only letters, digits, - and _, lower case for names "
-    "of packs, sensors, datasets and tasks, and starts with a letter or digit",
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "finite_number": "must be a finite number",
-    "greater_than": "must be greater than 0",
-    "greater_than_equal": "must not be negative",
-    "bool_type": "must be true or false",
-    "tuple_type": "must be a list, like [a, b]",
-    "dict_type": "must hold keys and values",
-    "model_type": "must hold keys and values",
-}
-
-
-def mistake(error: ValidationError, kind: type[Declaration]) -> str:
-    """The first mistake as one sentence, a misspelt key before the key it leaves missing.
-
-    kind: what was being validated.
-    """
-    found = error.errors(include_url=False)
-    first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
-    *parents, key = first["loc"] or ("",)
-    fault, given = first["type"], first["input"]
-    place = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    within = f"{'.'.join(map(str, parents))}: " if parents else ""
-    if fault == "extra_forbidden":
-        hint = suggestion(str(key), _fields_at(kind, parents))
-        return f"{within}unknown key {key!r}; {hint}"
-    if fault == "missing":
-        return f"{within}the key {key!r} is missing; add it."
-    if fault == "value_error":
-        return f"{place}{': ' if place else ''}{first['ctx']['error']}."
-    if fault == "literal_error":
-        return f"{place}: {given!r} must be {first['ctx']['expected']}."
-    if fault == "too_short":
-        return f"{place}: needs at least {first['ctx']['min_length']} entries."
-    return f"{place}: {given!r} {_MUST_BE.get(fault, first['msg'])}."
-
-
-def _fields_at(kind: type[Declaration], parents: list[Any]) -> Iterable[str]:
-    """The keys allowed below a place, found by following the fields' types."""
-    for parent in parents:
-        field = kind.model_fields.get(str(parent))
-        if field is not None:  # else the parent is a name that the user chose
-            kind = _declared_within(field.annotation) or kind
-    return kind.model_fields
-
-
-def _declared_within(annotation: Any) -> type[Declaration] | None:
-    """The kind of declaration in a type such as `dict[str, Column]` or `Column | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, Declaration):
-        return annotation
-    inside = (_declared_within(part) for part in get_args(annotation))
-    return next((found for found in inside if found is not None), None)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

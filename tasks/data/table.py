@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import math
+import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from vtbench.tasks.data.problems import Problem, shown
-from vtbench.tasks.data.schema import suggestion
-from vtbench.tasks.errors import DataError
+from vtbench.tasks.errors import DataError, hint
 
 #: What is wrong with a cell, and what to do about it.
 Fault = tuple[str, str]
@@ -28,6 +28,7 @@ class Table:
     """The cells of a CSV file as text.
 
     lines: the row number of each entry of `rows`; digest: SHA-256 of the file's bytes.
+    separator: what stands between the cells.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Table:
     rows: list[list[str]]
     lines: list[int]
     digest: str
+    separator: str = ","
 
     def where(self, index: int) -> str:
         """The file and row of an entry, for messages."""
@@ -52,8 +54,8 @@ class Table:
     def cells(self, column: str) -> list[str]:
         """The cells of a column as they are; raises DataError when the column is missing."""
         if column not in self.header:
-            hint = suggestion(column, self.header)
-            raise DataError(f"{self.path}: the column {column!r} is missing; {hint}")
+            near = hint(column, self.header)
+            raise DataError(f"{self.path}: the column {column!r} is missing; {near}.")
         position = self.header.index(column)
         return [row[position] for row in self.rows]
 
@@ -78,8 +80,7 @@ class Table:
             fault = fault_of(cell)
             if fault is not None:
                 reason, fix = fault
-                end = "" if fix.endswith("?") else "."
-                raise DataError(f"{self.where(index)}, column {column!r}: {reason}; {fix}{end}")
+                raise DataError(f"{self.where(index)}, column {column!r}: {reason}; {fix}.")
         return cells
 
 
@@ -98,16 +99,25 @@ def no_number(cell: str) -> Fault | None:
         value = math.nan
     if math.isfinite(value):
         return None
+    if "," in cell:
+        return f"{cell!r} is not a finite number", "write a point where the comma is"
     return f"{cell!r} is not a finite number", "write one, or remove the row and its image"
+
+
+def unprintable(cell: str) -> Fault | None:
+    """The fault of a cell with line breaks or other control characters."""
+    if all(unicodedata.category(letter) != "Cc" for letter in cell):
+        return None
+    return f"{cell!r} holds a control character", "remove it"
 
 
 def none_of(cell: str, known: Collection[str], kind: str) -> Fault | None:
     """The fault of a cell that is none of the known words."""
-    return None if cell in known else (f"unknown {kind} {cell!r}", suggestion(cell, known))
+    return None if cell in known else (f"unknown {kind} {cell!r}", hint(cell, known))
 
 
 def read_table(path: Path, *, problems: list[Problem] | None = None) -> Table:
-    """Read a UTF-8, comma-separated file with a header.
+    """Read a UTF-8 file with a header, separated by commas, or where it has none, by ; or tabs.
 
     Blank lines are passed over, also those of nothing but commas that spreadsheets leave behind.
     problems: takes the rows whose number of cells is not that of the header; such rows are left
@@ -116,7 +126,10 @@ def read_table(path: Path, *, problems: list[Problem] | None = None) -> Table:
     """
     try:
         raw = path.read_bytes()
-        reader = csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""), strict=True)
+        text = raw.decode("utf-8-sig")
+        separator = _separator(text)
+        lines = io.StringIO(text, newline="")
+        reader = csv.reader(lines, strict=True, delimiter=separator)
         numbered = [(row, reader.line_num) for row in reader if any(row)]
     except OSError as error:
         raise DataError(
@@ -142,7 +155,14 @@ def read_table(path: Path, *, problems: list[Problem] | None = None) -> Table:
         rows=[row for row, _ in body],
         lines=[line for _, line in body],
         digest=hashlib.sha256(raw).hexdigest(),
+        separator=separator,
     )
+
+
+def _separator(text: str) -> str:
+    """What a header without any comma has instead; spreadsheets of some countries write it."""
+    header = text.lstrip("\r\n").partition("\n")[0]
+    return next((mark for mark in ",;\t" if mark in header), ",")
 
 
 def _ragged(path: Path, line: int, row: list[str], header: list[str]) -> Problem:
@@ -158,5 +178,8 @@ def _check_header(header: list[str], path: Path) -> None:
     for position, name in enumerate(header):
         if not name.strip():
             raise DataError(f"{path}, row 1: column {position + 1} has no name; give it one.")
+        fault = unprintable(name)
+        if fault is not None:
+            raise DataError(f"{path}, row 1: the name {fault[0]}; {fault[1]}.")
         if name in header[:position]:
             raise DataError(f"{path}, row 1: the column {name!r} is there twice; rename one.")

@@ -16,10 +16,8 @@ import numpy as np
 from PIL import Image
 
 from vtbench.tasks.data.images import CHUNK, Facts, content_of, pixels
-from vtbench.tasks.data.problems import Problem, shown
+from vtbench.tasks.data.problems import Problem, is_missing, shown
 from vtbench.tasks.errors import DataError
-
-CLIP_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".gif", ".m4v")
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,11 @@ class Frame:
     manifest: str = ""
     row: int | None = None
 
+    def problem(self, reason: str, fix: str) -> Problem:
+        """What is wrong with its clip, or with its number."""
+        where = {"file": shown(self.path), "manifest": self.manifest}
+        return Problem(**where, row=self.row, reason=reason, fix=fix)
+
 
 class ClipFrames:
     """Pictures that are frames of clips, those of one clip beside each other; see `Pictures`.
@@ -58,20 +61,17 @@ class ClipFrames:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def name(self, index: int) -> str:
-        return f"{shown(self.frames[index].path)}#{self.frames[index].number}"
+    def problem(self, index: int, reason: str, fix: str) -> Problem:
+        return self.frames[index].problem(reason, fix)
 
     def look(self) -> Iterator[Facts | Problem]:
         for frame in self.frames:
             clip = self._clips[frame.path]
             if frame.number >= clip.frames:
-                yield Problem(
-                    file=shown(frame.path),
-                    reason=f"has {clip.frames} frames, so no frame {frame.number}: they are "
-                    "counted from 0",
+                yield frame.problem(
+                    f"has {clip.frames} frames, so no frame {frame.number}: they are counted "
+                    "from 0",
                     fix="correct the number",
-                    manifest=frame.manifest,
-                    row=frame.row,
                 )
             else:
                 yield Facts(clip.size, clip.grey, content_of(clip.content, frame.number))
@@ -106,8 +106,11 @@ def look_at_clip(path: Path) -> Clip | Problem:
             raise _DamageError("has no frames")
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").digest()
+    except FileNotFoundError:
+        reason, fix = is_missing(path)
+        return Problem(file=shown(path), reason=reason, fix=fix)
     except (av.error.FFmpegError, OSError, _DamageError) as error:
-        return Problem(file=shown(path), reason=_reason(error, frames), fix="repair or remove it")
+        return Problem(file=shown(path), reason=_reason(error, frames))
     size, grey = first
     return Clip(frames, size, grey, content)
 
@@ -195,6 +198,8 @@ def _decoded(path: Path, *, stop_after: int | None = None) -> Iterator[Any]:
             # FFmpeg's decoder would crash the process for a stream without parameters
             if not streams or streams[0].codec_context is None:
                 raise _DamageError("has no readable video stream")
+            if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+                raise _DamageError("is a picture, not a clip (`bench data import folder` takes it)")
             stream = streams[0]
             stream.codec_context.thread_type = "NONE"
             stream.codec_context.thread_count = 1

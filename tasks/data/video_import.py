@@ -11,19 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from vtbench.tasks.data.asked import declared_task, declared_tasks, meaning_of, notices_of
 from vtbench.tasks.data.findings import counted
-from vtbench.tasks.data.importers import (
-    asked_columns,
-    class_folders,
-    declared_task,
-    declared_tasks,
-    notice_of_passed_over,
-)
-from vtbench.tasks.data.ingest import ImportOptions, ImportReport, Source, ingest
-from vtbench.tasks.data.labels import refuse_leak
-from vtbench.tasks.data.manifest import Manifest, Meaning, natural_order, present, read_manifest
+from vtbench.tasks.data.importers import class_folders, notice_of_passed_over
+from vtbench.tasks.data.ingest import ImportReport, check_out, ingest
+from vtbench.tasks.data.labels import refuse_divided
+from vtbench.tasks.data.manifest import Manifest, natural_order, present, read_manifest
 from vtbench.tasks.data.problems import Problem
-from vtbench.tasks.data.schema import Column
+from vtbench.tasks.data.schema import Column, TaskDeclaration
+from vtbench.tasks.data.source import ImportOptions, Source
 from vtbench.tasks.data.table import read_table
 from vtbench.tasks.data.video import Clip, ClipFrames, Frame, chooser, look_at_clip, require_av
 from vtbench.tasks.errors import DataError
@@ -110,38 +106,60 @@ def import_video(
     if src.is_dir():
         if targets or labels or group_column or split_column or images:
             raise DataError(f"{src}: is a folder; columns are named for a CSV file, so give one.")
+        check_out(out, chosen, inside=src)
         return _class_folders(src, out, task or "classes", chooser(frames, every), chosen, frames)
+    check_out(out, chosen)
     tasks = declared_tasks(targets or {}, labels or {}, task)
+    numbered = _numbered(src, frame_column, asked=(frames, every) != (None, None))
+    meaning = meaning_of(
+        {chosen.sensor: f"{{{clip_column}}}"},
+        targets or {},
+        labels or {},
+        group_column=group_column or clip_column,
+        split_column=split_column,
+        number=frame_column if numbered else None,
+    )
+    read = read_manifest(src, meaning)
+    if group_column is not None:
+        refuse_divided(read.table, clip_column, group_column)
+    rows = _rows(read, chosen.sensor, src.parent if images is None else Path(images))
+    found = _choose(rows, None if numbered else chooser(frames, every), chosen, frames)
+    groups = found.clip_names if group_column is None else found.values(read.groups or [])
+    source = _manifest_source(read, found, chosen.sensor, tasks, groups)
+    return ingest([source], out, chosen, notices=[*notices_of(read), *found.notices(frames)])
+
+
+def _numbered(src: Path, frame_column: str, *, asked: bool) -> bool:
+    """Whether the manifest names the frames; DataError when the user asked for others."""
     numbered = frame_column in read_table(src, problems=[]).header
-    if numbered and (frames, every) != (None, None):
+    if numbered and asked:
         raise DataError(
             f"{src}: the column {frame_column!r} names the frames, so leave --frames and --every "
             "out, or rename the column."
         )
-    meaning = Meaning(
-        images={chosen.sensor: f"{{{clip_column}}}"},
-        number=frame_column if numbered else None,
-        group_column=group_column,
-        split_column=split_column,
-        **asked_columns(targets or {}, labels or {}, group_column or clip_column),
-    )
-    read = read_manifest(src, meaning)
-    _check_clips(read, clip_column, group_column, split_column)
-    rows = _rows(read, chosen.sensor, src.parent if images is None else Path(images))
-    found = _choose(rows, None if numbered else chooser(frames, every), chosen, frames)
-    source = Source(
+    return numbered
+
+
+def _manifest_source(
+    read: Manifest,
+    found: _Chosen,
+    sensor: str,
+    tasks: Mapping[str, TaskDeclaration],
+    groups: Sequence[str],
+) -> Source:
+    first = next((name for name, info in read.columns.items() if info.classes), None)
+    return Source(
         dataset=next(iter(tasks.values())).dataset,
-        images={chosen.sensor: found.pictures},
+        images={sensor: found.pictures},
         names=found.names,
         columns=read.columns,
         labels={name: found.values(values) for name, values in read.labels.items()},
         tasks=tasks,
-        stratify=next((found.values(read.labels[name]) for name in meaning.labels), None),
-        groups=found.clip_names if read.groups is None else found.values(read.groups),
+        stratify=None if first is None else found.values(read.labels[first]),
+        groups=groups,
         splits=None if read.splits is None else found.values(read.splits),
         problems=[*read.problems, *found.problems],
     )
-    return ingest([source], out, chosen, notices=found.notices(frames))
 
 
 def _class_folders(
@@ -152,20 +170,22 @@ def _class_folders(
     chosen: ImportOptions,
     frames: int | None,
 ) -> ImportReport:
+    tasks = {task: declared_task(task, task, label=task)}
     folders = class_folders(src)
     rows = [
         _Row(index, match.path.relative_to(src).as_posix(), match.path)
         for index, match in enumerate(folders.matches)
     ]
     found = _choose(rows, choose, chosen, frames)
-    labels = found.values([match.words["class"] for match in folders.matches])
+    classes = [match.words["class"] for match in folders.matches]
+    labels = found.values(classes)
     source = Source(
         dataset=task,
         images={chosen.sensor: found.pictures},
         names=found.names,
-        columns={task: Column(classes=natural_order(labels))},
+        columns={task: Column(classes=natural_order(classes))},
         labels={task: labels},
-        tasks={task: declared_task(task, task, label=task)},
+        tasks=tasks,
         stratify=labels,
         groups=found.clip_names,
         problems=[*folders.problems, *found.problems],
@@ -203,9 +223,6 @@ def _choose(
         numbers = choose(clip.frames) if choose else [row.number or 0]
         picked += [(places[row.path], number, row) for number in numbers]
     picked.sort(key=lambda each: each[:2])
-    if not picked:
-        first = f": {problems[0].sentence}" if problems else ""
-        raise DataError(f"There is no usable clip{first}; check the folder and the manifest.")
     return _Chosen(
         rows=[row for _, _, row in picked],
         numbers=[number for _, number, _ in picked],
@@ -224,23 +241,3 @@ def _looks(paths: list[Path], chosen: ImportOptions) -> dict[Path, Clip | Proble
             if chosen.progress is not None:
                 chosen.progress("clip", len(looks), len(paths))
     return looks
-
-
-def _check_clips(
-    read: Manifest, clip_column: str, group_column: str | None, split_column: str | None
-) -> None:
-    """Refuse a clip that is in two groups or two splits; only named frames can be."""
-    table = read.table
-    if split_column is not None:
-        refuse_leak(table, table.texts(split_column), clip_column)
-    if group_column is None:
-        return
-    first: dict[str, int] = {}
-    groups = table.texts(group_column)
-    for row, clip in enumerate(table.texts(clip_column)):
-        other = first.setdefault(clip, row)
-        if groups[other] != groups[row]:
-            raise DataError(
-                f"{table.where(row)}: the clip {clip!r} is in the {group_column} {groups[row]!r}, "
-                f"but in {groups[other]!r} on row {table.lines[other]}; a group holds whole clips."
-            )

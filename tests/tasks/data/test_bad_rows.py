@@ -164,25 +164,36 @@ def test_nothing_usable_names_the_first_reason(manifest: Path) -> None:
     for index in range(COUNT):
         (manifest.parent / f"{index}.png").unlink()
 
-    with pytest.raises(DataError, match=r"no usable image \(.*row 2: \S*0\.png is missing\)"):
+    with pytest.raises(
+        DataError, match=r"no usable image \(.*row 2: \S*0\.png is missing; add it, .*"
+    ):
         load(manifest, skip_bad=True)
     manifest.write_text("image,fz,kind,take,part\n")
     with pytest.raises(DataError, match="has a header but no rows"):
         load(manifest)
 
 
-def test_mixed_sizes_need_a_size_even_when_bad_is_left_out(manifest: Path) -> None:
+def test_an_image_of_another_size_is_a_bad_file_unless_all_are_resized(manifest: Path) -> None:
+    Image.new("L", (6, 5)).save(manifest.parent / "8.png")
+    (manifest.parent / "3.png").unlink()
+    listed = manifest.parents[1] / "bad.csv"
+
+    with pytest.raises(ImportProblems, match=r"row 5: \S*3\.png is missing; .*and 1 more"):
+        load(manifest, report=listed)
+    assert '8.png,10,"is 6 x 5 pixels, but 28 of 29 images are 4 x 4"' in listed.read_text()
+
+    report = load(manifest, skip_bad=True)
+    assert [problem.row for problem in report.skipped] == [5, 10]
+    assert report.pack.dataset("images").images.shape == (COUNT - 2, 4, 4, 1)
+    report = load(manifest, overwrite=True, skip_bad=True, size=4)
+    assert [problem.row for problem in report.skipped] == [5]
+
+
+def test_the_fix_for_another_size_is_named(manifest: Path) -> None:
     Image.new("L", (6, 5)).save(manifest.parent / "8.png")
 
-    with pytest.raises(DataError, match=r"0\.png is 4 x 4, \S*8\.png is 6 x 5; resize .* --size 4"):
-        load(manifest, skip_bad=True)
-    assert load(manifest, size=4).pack.dataset("images").images.shape == (COUNT, 4, 4, 1)
-
-    (manifest.parent / "3.png").unlink()
-    with pytest.raises(ImportProblems, match=r"3\.png is missing"):
-        load(manifest, overwrite=True)
-    with pytest.raises(DataError, match="Images differ in size"):
-        load(manifest, overwrite=True, skip_bad=True)
+    with pytest.raises(ImportProblems, match="give all of them one size, for instance with --size"):
+        load(manifest)
 
 
 def test_any_mix_of_formats_becomes_one_array(manifest: Path) -> None:

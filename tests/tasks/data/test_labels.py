@@ -32,7 +32,11 @@ FIRST = "0,train,tap 0,-6.0,0.0,flat"
             "row 2, column 'split': unknown split 'trian'; did you mean 'train'",
         ),
         ("0,train,tap 0", "0,train,", "row 2, column 'recording': is empty"),
-        ("image,split,recording,x", "image,split,recording,y", "column 'x' is missing; there is"),
+        (
+            "image,split,recording,x",
+            "image,split,recording,y",
+            "column 'x' is missing; known: image, ",
+        ),
         ("image,split", "picture,split", "column 'image' is missing"),
         ("x,yaw", "x,x", "row 1: the column 'x' is there twice; rename one"),
         ("x,yaw", "x,", "row 1: column 5 has no name"),

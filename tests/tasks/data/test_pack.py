@@ -69,7 +69,7 @@ def test_a_pack_without_a_pool_says_what_to_set(
 def test_unknown_names_are_answered_with_the_known_ones(pack: Pack) -> None:
     with pytest.raises(DataError, match="no dataset 'egde'; did you mean 'edge'"):
         pack.dataset("egde")
-    with pytest.raises(DataError, match="no sensor 'digit'; there is: tactip"):
+    with pytest.raises(DataError, match="no sensor 'digit'; known: tactip"):
         pack.dataset("edge", "digit")
 
 

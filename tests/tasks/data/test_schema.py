@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from vtbench.tasks.data.declaration import declared
 from vtbench.tasks.data.pack import Pack
-from vtbench.tasks.data.schema import Column, DatasetDeclaration, declared
+from vtbench.tasks.data.schema import Column, DatasetDeclaration
 from vtbench.tasks.errors import DataError
 
 

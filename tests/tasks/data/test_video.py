@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vtbench.tasks.data.problems import ImportProblems, Problem
 from vtbench.tasks.data.video import Clip, ClipFrames, Frame, chooser, evenly, look_at_clip
@@ -195,7 +196,7 @@ def test_a_clip_in_two_groups_is_refused(clips: Path, tmp_path: Path) -> None:
     manifest = write_rows(clips / "labels.csv", ["clip", "frame", "x", "take"], rows)
 
     with pytest.raises(
-        DataError, match=r"row 3: the clip '0\.avi' is in the take '1', but in '0' on"
+        DataError, match=r"row 3: the clip '0\.avi' is in '1', but in '0' on row 2; .* one take"
     ):
         import_video(manifest, tmp_path / "out", targets={"x": "x"}, group_column="take")
 
@@ -311,10 +312,50 @@ def test_clips_of_two_sizes_need_a_size(clips: Path, tmp_path: Path) -> None:
     rows = [[f"{index}.avi", index] for index in range(12)]
     manifest = write_rows(clips / "labels.csv", ["clip", "x"], rows)
 
-    with pytest.raises(DataError, match=r"0\.avi#0 is 16 x 16, \S*1\.avi#5 is 32 x 16; resize all"):
+    with pytest.raises(DataError, match=r"0\.avi is 16 x 16 pixels, but 11 of 12 .*--size 16"):
         import_video(manifest, tmp_path / "out", frames=1, targets={"x": "x"})
     pack = import_video(manifest, tmp_path / "out", frames=1, targets={"x": "x"}, size=8).pack
     assert pack.dataset("targets").images.shape == (12, 8, 8, 1)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "webp"])
+def test_pictures_are_no_clips(clips: Path, tmp_path: Path, suffix: str) -> None:
+    picture = clips / f"still.{suffix}"
+    Image.new("RGB", (32, 16), (200, 0, 0)).save(picture)
+    found = look_at_clip(picture)
+    assert isinstance(found, Problem)
+    assert found.reason == "is a picture, not a clip (`bench data import folder` takes it)"
+
+    rows = [[f"{index}.avi", index] for index in range(12)] + [[picture.name, 3]]
+    manifest = write_rows(clips / "labels.csv", ["clip", "x"], rows)
+    with pytest.raises(ImportProblems, match=r"row 14: .* is a picture, not a clip"):
+        import_video(manifest, tmp_path / "out", frames=1, targets={"x": "x"})
+
+
+def test_a_class_folder_of_bad_clips_is_named(clips: Path, tmp_path: Path) -> None:
+    for index in range(12):
+        (clips / "ab"[index % 2]).mkdir(exist_ok=True)
+        (clips / f"{index}.avi").rename(clips / "ab"[index % 2] / f"{index}.avi")
+    (clips / "c").mkdir()
+    (clips / "c" / "bad.avi").write_text("x")
+    report = import_video(clips, tmp_path / "out", frames=1, skip_bad=True)
+    assert report.notices == (
+        "classes: no image of the classes 'c' is usable, so that class is left out.",
+    )
+
+    for file in (clips / "b").iterdir():
+        file.write_text("x")
+    with pytest.raises(DataError, match=r"classes 'b', 'c' is usable .* one class is too few"):
+        import_video(clips, tmp_path / "other", frames=1, skip_bad=True)
+    for file in (clips / "a").iterdir():
+        file.write_text("x")
+    with pytest.raises(DataError, match=r"no usable image \(\S*0\.avi .*; repair or remove it\)"):
+        import_video(clips, tmp_path / "other", frames=1, skip_bad=True)
+
+
+def test_clips_are_not_imported_into_their_own_folder(clips: Path) -> None:
+    with pytest.raises(DataError, match=r"pack: lies inside .*data, which is to be imported"):
+        import_video(clips, clips / "pack", frames=1)
 
 
 def test_clips_are_never_held_in_memory_together(

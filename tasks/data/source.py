@@ -1,0 +1,79 @@
+"""What importers hand over: the datasets they found, and the options that all of them take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vtbench.tasks.data.images import Pictures
+from vtbench.tasks.data.problems import Problem
+from vtbench.tasks.data.schema import Column, TaskDeclaration
+from vtbench.tasks.data.splits import FRACTIONS
+from vtbench.tasks.errors import DataError
+
+_LARGEST = 4096  # pixels per side; encoders take a few hundred
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions:
+    """What all importers take as keywords.
+
+    name: of the pack; that of its folder when left out. title: in words; the name when left out.
+    sensor: the name the images are stored under. size: side in pixels to resize all images to.
+    seed, fractions: of the split into train, val and test where none is given.
+    skip_bad: leave bad rows and files out and report them, instead of refusing the import.
+    drop_copies: of images that look exactly the same, keep the first; none where labels differ.
+    report: a file for the list of all that is bad, in either case.
+    pretrain: whether the train and val images join the pre-training pool.
+    progress: called with ("look" or "write", images done, images in all).
+    """
+
+    name: str | None = None
+    title: str | None = None
+    sensor: str = "camera"
+    size: int | None = None
+    seed: int = 0
+    fractions: tuple[float, float, float] = FRACTIONS
+    skip_bad: bool = False
+    drop_copies: bool = False
+    report: Path | None = None
+    pretrain: bool = True
+    licence: str = ""
+    citation: str = ""
+    overwrite: bool = False
+    progress: Callable[[str, int, int], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 1 <= self.size <= _LARGEST:
+            raise DataError(f"size is {self.size}; give a side of 1 to {_LARGEST} pixels.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One dataset as found, N images; one entry of each sequence per image.
+
+    images: what each sensor saw. names: what the images are called.
+    fixed_classes: label columns whose classes stay, even those that no image bears.
+    stratify: the class whose shares all splits keep. groups: what must stay in one split.
+    splits: where they are given. held_out: where only the test images are given.
+    fractions, pretrain: instead of those of the options.
+    problems: rows and files that are bad and not among the N.
+    """
+
+    dataset: str
+    images: Mapping[str, Pictures]
+    names: Sequence[str]
+    columns: Mapping[str, Column]
+    labels: Mapping[str, Sequence[str] | np.ndarray]
+    tasks: Mapping[str, TaskDeclaration]
+    fixed_classes: frozenset[str] = frozenset()
+    stratify: Sequence[str] | None = None
+    groups: Sequence[str] | None = None
+    splits: Sequence[str] | None = None
+    held_out: np.ndarray | None = None
+    fractions: tuple[float, float, float] | None = None
+    pretrain: bool | None = None
+    problems: Sequence[Problem] = ()
