@@ -144,7 +144,7 @@ def make(
 
     session = Session.of(Request(data=name, profile=profile, overrides=overrides))
     with Display(console, 0) as display:
-        session.make_pack(display)
+        session.make_packs(display)
     say_brief(session.source.folder)
 
 

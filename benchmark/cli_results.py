@@ -37,7 +37,7 @@ def table(
 ) -> None:
     """Table 1 (probes), 2 (transfer), 3 (loss ablation) or 4 (sensors), from the store alone."""
     from vtbench.benchmark.spec import split_list
-    from vtbench.benchmark.tabling import TableRequest, make_table
+    from vtbench.benchmark.tabling import TableRequest, check_number, make_table
     from vtbench.results.store import Store
 
     request = TableRequest(
@@ -52,6 +52,7 @@ def table(
         per_axis=per_axis,
         include_stale=include_stale,
     )
+    check_number(number)
     tabled = make_table(Store.open(store, create=False), request)
     write(rendered(tabled, form), out)
 

@@ -69,12 +69,17 @@ def make_table(store: Store, request: TableRequest, selection: Session | None = 
 
     Raises UsageError where the store has nothing that fits.
     """
-    if request.number not in (1, 2, 3, 4):
-        raise UsageError(f"The paper has tables 1 to 4; there is no table {request.number}.")
+    check_number(request.number)
     protocol = request.protocol or (TRANSFER if request.number == 2 else LINEAR)
     records = [record for record in store.records() if record.protocol == protocol]
     maker = {3: _terms_table, 4: _sensor_table}.get(request.number, _plain_table)
     return maker(store, records, request, protocol, selection)
+
+
+def check_number(number: int) -> None:
+    """Raises UsageError for a table that the paper lacks."""
+    if number not in (1, 2, 3, 4):
+        raise UsageError(f"The paper has tables 1 to 4; there is no table {number}.")
 
 
 # ------------------------------------------------------------------------------- kinds of tables

@@ -7,9 +7,6 @@ because starting a process takes longer than what it does.
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,42 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vtbench.benchmark.cli import main
-
 if TYPE_CHECKING:
-    from tests.end_to_end.conftest import Bench
-
-
-class Here:
-    """Runs `bench` in this process, in a folder of its own with `pack` in it."""
-
-    def __init__(
-        self, folder: Path, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
-    ) -> None:
-        self.folder, self._patch, self._capture = folder, patch, capture
-
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        self._capture.readouterr()
-        self._patch.setattr(sys, "argv", ["bench", *arguments])
-        try:
-            main()
-            code = 0
-        except SystemExit as done:
-            code = int(done.code or 0)
-        said = self._capture.readouterr()
-        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
-
-
-@pytest.fixture
-def here(
-    tmp_path: Path,
-    make_pack: Callable[..., object],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Here:
-    make_pack(tmp_path / "pack")
-    monkeypatch.chdir(tmp_path)
-    return Here(tmp_path, monkeypatch, capsys)
+    from tests.end_to_end.conftest import Bench, Here
 
 
 TINY_SET = ["--size", "32", "--count", "3"]
