@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
-    from tests.end_to_end.conftest import Bench
+    from tests.end_to_end.conftest import Bench, Here
 
 
 RUN = ["run", "--profile", "tiny.yaml", "--data", "pack", "--methods", "random_init"]
@@ -46,7 +46,7 @@ def refused(done, *words: str) -> str:
         (["run", "--data", "pack", "--sensor", "tactip"], ["no sensor 'tactip'"]),
         (["run", "--data", "pack", "--store", "tiny.yaml"], ["is a file, not a folder", "--store"]),
         (["table", "--store", "empty"], ["--store"]),
-        (["table", "4"], ["only table 1"]),
+        (["table", "5"], ["no table 5"]),
         (["list", "sensors"], ["methods"]),
         (["ruin"], ["ruin"]),
         (["data", "import", "csv", "none.csv", "--out", "p", "--target", "x"], ["NAME=COLUMN"]),
@@ -56,8 +56,8 @@ def refused(done, *words: str) -> str:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_wrong_words_are_refused(bench: Bench, arguments: list[str], words: list[str]) -> None:
-    refused(bench(*arguments), *words)
+def test_wrong_words_are_refused(here: Here, arguments: list[str], words: list[str]) -> None:
+    refused(here(*arguments), *words)
 
 
 def write_manifest(folder: Path, rows: list[tuple[str, str]]) -> Path:
@@ -77,20 +77,20 @@ def write_manifest(folder: Path, rows: list[tuple[str, str]]) -> Path:
 IMPORT = ["data", "import", "csv", "labels.csv", "--out", "new", "--target", "x=x:mm"]
 
 
-def test_a_missing_image_is_named_with_its_row(bench: Bench) -> None:
-    write_manifest(bench.folder, [(f"{i}.png", f"{i}") for i in range(12)] + [("lost.png", "1")])
+def test_a_missing_image_is_named_with_its_row(here: Here) -> None:
+    write_manifest(here.folder, [(f"{i}.png", f"{i}") for i in range(12)] + [("lost.png", "1")])
 
-    refused(bench(*IMPORT), "lost.png", "14")
-    assert not (bench.folder / "new").exists()
-    left_out = bench(*IMPORT, "--skip-bad")
+    refused(here(*IMPORT), "lost.png", "14")
+    assert not (here.folder / "new").exists()
+    left_out = here(*IMPORT, "--skip-bad")
     assert left_out.returncode == 0
     assert "lost.png" in left_out.stderr
 
 
-def test_a_label_that_is_no_number_is_named_with_its_row(bench: Bench) -> None:
-    write_manifest(bench.folder, [(f"{i}.png", f"{i}") for i in range(12)] + [("12.png", "deep")])
+def test_a_label_that_is_no_number_is_named_with_its_row(here: Here) -> None:
+    write_manifest(here.folder, [(f"{i}.png", f"{i}") for i in range(12)] + [("12.png", "deep")])
 
-    refused(bench(*IMPORT), "deep", "14")
+    refused(here(*IMPORT), "deep", "14")
 
 
 def test_an_unreadable_pack_is_named_and_results_stay(bench: Bench) -> None:
