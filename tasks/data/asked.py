@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from vtbench.tasks import BUILTIN
 from vtbench.tasks.data.declaration import declared
-from vtbench.tasks.data.manifest import Category, Manifest, Meaning, quantity
+from vtbench.tasks.data.manifest import Manifest
+from vtbench.tasks.data.meaning import Category, Meaning, quantity
 from vtbench.tasks.data.schema import GROUP, TaskDeclaration
+from vtbench.tasks.data.source import check_name
 from vtbench.tasks.data.table import no_number
 from vtbench.tasks.errors import DataError
 
@@ -57,7 +58,7 @@ def declared_tasks(
         )
     names = ["targets"] * bool(targets) + list(labels) if task is None else [task]
     for name in names:
-        _check_name(name, "--task NAME" if count == 1 else "--label NAME=COLUMN")
+        check_name("task", name, "--task NAME" if count == 1 else "--label NAME=COLUMN")
     dataset = names[0] if count == 1 else "images"
     asked: list[dict[str, Any]] = [{"targets": tuple(targets)}] if targets else []
     asked += [{"label": label} for label in labels]
@@ -67,7 +68,7 @@ def declared_tasks(
 
 def declared_task(name: str, dataset: str, **asked: Any) -> TaskDeclaration:
     """A task of a dataset; raises DataError for a name or column that cannot be written."""
-    _check_name(name, "--task NAME")
+    check_name("task", name, "--task NAME")
     title = None if name in BUILTIN else name.replace("_", " ").capitalize()
     return declared(TaskDeclaration, f"Task {name!r}", dataset=dataset, title=title, **asked)
 
@@ -83,20 +84,3 @@ def notices_of(read: Manifest) -> list[str]:
                 f"something, import them with --target {name}=COLUMN:UNIT instead."
             )
     return said
-
-
-def plain_name(text: str) -> str:
-    """A text in the letters that names of packs and tasks may have.
-
-    >>> plain_name("Slip (left)")
-    'slip-left'
-    """
-    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")
-
-
-def _check_name(name: str, option: str) -> None:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise DataError(
-            f"A task cannot be called {name!r}, only with small letters, digits, - and _; give it "
-            f"another name with {option}, such as {plain_name(name) or 'slip'!r}."
-        )

@@ -15,7 +15,8 @@ import numpy as np
 from vtbench.tasks.data.asked import declared_task, declared_tasks, meaning_of, notices_of
 from vtbench.tasks.data.images import ImageFile, ImageFiles
 from vtbench.tasks.data.ingest import ImportReport, check_out, ingest
-from vtbench.tasks.data.manifest import Meaning, natural_order, quantity, read_manifest
+from vtbench.tasks.data.manifest import natural_order, read_manifest
+from vtbench.tasks.data.meaning import Meaning, quantity
 from vtbench.tasks.data.patterns import Findings, find, visible
 from vtbench.tasks.data.problems import shown
 from vtbench.tasks.data.schema import Column, TaskDeclaration

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from vtbench.tasks import BUILTIN
-from vtbench.tasks.data.asked import plain_name
 from vtbench.tasks.data.copies import Copies
 from vtbench.tasks.data.looking import (
     Look,
@@ -24,7 +23,7 @@ from vtbench.tasks.data.looking import (
 from vtbench.tasks.data.pack import Pack
 from vtbench.tasks.data.problems import ImportProblems, Problem, write_report
 from vtbench.tasks.data.schema import GROUP, Column, TaskDeclaration
-from vtbench.tasks.data.source import ImportOptions, Source
+from vtbench.tasks.data.source import ImportOptions, Source, plain_name
 from vtbench.tasks.data.splits import assign_splits
 from vtbench.tasks.data.staging import check_place, check_writable, tidy
 from vtbench.tasks.data.writer import DatasetContent, write_pack

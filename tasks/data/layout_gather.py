@@ -8,14 +8,8 @@ from pathlib import Path
 
 from vtbench.tasks.data.importers import notice_of_passed_over
 from vtbench.tasks.data.layout import Layout, LayoutDataset, spoken
-from vtbench.tasks.data.manifest import (
-    Category,
-    Manifest,
-    Meaning,
-    Quantity,
-    present,
-    read_manifest,
-)
+from vtbench.tasks.data.manifest import Manifest, present, read_manifest
+from vtbench.tasks.data.meaning import Category, Meaning, Quantity
 from vtbench.tasks.data.patterns import Findings, filled, find, fixed_start
 from vtbench.tasks.data.problems import shown
 from vtbench.tasks.data.table import read_table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,11 @@ class ImportOptions:
     def __post_init__(self) -> None:
         if self.size is not None and not 1 <= self.size <= _LARGEST:
             raise DataError(f"size is {self.size}; give a side of 1 to {_LARGEST} pixels.")
+        if self.seed < 0:
+            raise DataError(f"seed is {self.seed}; give a whole number from 0.")
+        check_name("sensor", self.sensor, "--sensor NAME")
+        if self.name is not None:
+            check_name("pack", self.name, "--name NAME")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,3 +83,21 @@ class Source:
     fractions: tuple[float, float, float] | None = None
     pretrain: bool | None = None
     problems: Sequence[Problem] = ()
+
+
+def plain_name(text: str) -> str:
+    """A text in the letters that names of packs, sensors and tasks may have.
+
+    >>> plain_name("Slip (left)")
+    'slip-left'
+    """
+    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")
+
+
+def check_name(kind: str, name: str, option: str) -> None:
+    """Raise DataError for a name that cannot be written, with the option that gives another."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise DataError(
+            f"A {kind} cannot be called {name!r}, only with small letters, digits, - and _; give "
+            f"it another name with {option}, such as {plain_name(name) or f'my-{kind}'!r}."
+        )

@@ -102,6 +102,28 @@ def test_names_that_are_no_task_names_are_answered_with_the_option(tmp_path: Pat
         import_csv(manifest, tmp_path / "out", labels={"a": "kind", "b": "kind"}, task="x")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": -1}, "seed is -1; give a whole number from 0"),
+        (
+            {"sensor": "My Cam"},
+            r"A sensor cannot be called 'My Cam', .* --sensor NAME, such as 'my-",
+        ),
+        ({"name": "Æ"}, "A pack cannot be called 'Æ', .* --name NAME, such as 'my-pack'"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_before_the_look(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    data = classes(tmp_path / "data")
+    seen: list[Any] = []
+
+    with pytest.raises(DataError, match=message):
+        import_folder(data, tmp_path / "out", progress=lambda *step: seen.append(step), **options)
+    assert seen == []
+
+
 @pytest.mark.parametrize("place", ["/proc/vtbench-pack", "/dev/null/pack"])
 def test_a_place_that_takes_no_folder_is_refused_before_the_look(
     tmp_path: Path, place: str
