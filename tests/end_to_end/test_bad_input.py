@@ -93,26 +93,26 @@ def test_a_label_that_is_no_number_is_named_with_its_row(here: Here) -> None:
     refused(here(*IMPORT), "deep", "14")
 
 
-def test_an_unreadable_pack_is_named_and_results_stay(bench: Bench) -> None:
-    assert bench(*RUN).returncode == 0
-    before = sorted((bench.folder / "runs" / "cells").iterdir())
-    (bench.folder / "pack" / "pack.yaml").write_text("format: [")
-    refused(bench(*RUN), "pack.yaml")
-    shutil.rmtree(bench.folder / "pack")
-    refused(bench(*RUN), "pack")
+def test_an_unreadable_pack_is_named_and_results_stay(here: Here) -> None:
+    assert here(*RUN).returncode == 0
+    before = sorted((here.folder / "runs" / "cells").iterdir())
+    (here.folder / "pack" / "pack.yaml").write_text("format: [")
+    refused(here(*RUN), "pack.yaml")
+    shutil.rmtree(here.folder / "pack")
+    refused(here(*RUN), "pack")
 
-    assert sorted((bench.folder / "runs" / "cells").iterdir()) == before
+    assert sorted((here.folder / "runs" / "cells").iterdir()) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_store_is_refused(bench: Bench) -> None:
-    (bench.folder / "locked").mkdir(mode=0o500)
+def test_a_read_only_store_is_refused(here: Here) -> None:
+    (here.folder / "locked").mkdir(mode=0o500)
 
-    refused(bench(*RUN, "--store", "locked"), "locked", "--store")
+    refused(here(*RUN, "--store", "locked"), "locked", "--store")
 
 
-def test_a_store_on_a_read_only_disk_is_refused(bench: Bench) -> None:
-    refused(bench(*RUN, "--store", "/proc/vtbench"), "/proc/vtbench", "--store")
+def test_a_store_on_a_read_only_disk_is_refused(here: Here) -> None:
+    refused(here(*RUN, "--store", "/proc/vtbench"), "/proc/vtbench", "--store")
 
 
 def test_a_failing_method_is_recorded_and_the_rest_finishes(bench: Bench) -> None:
