@@ -112,7 +112,7 @@ class Task(ABC):
 class Classification(Task):
     """Which of C classes an image shows. Predictions are logits (N, C), without softmax.
 
-    Top-5 of fewer than five classes is 100 by definition.
+    Top-5 is left out where it says nothing: of five classes or fewer it is always 100.
     """
 
     kind = "classification"
@@ -135,11 +135,11 @@ class Classification(Task):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Top-1 (primary) and Top-5 accuracy in percent."""
-        return (
-            Metric(name="top1", label="Top-1", unit="%", better="higher", primary=True),
-            Metric(name="top5", label="Top-5", unit="%", better="higher"),
-        )
+        """Top-1 (primary) and, of more than five classes, Top-5 accuracy in percent."""
+        top1 = Metric(name="top1", label="Top-1", unit="%", better="higher", primary=True)
+        if len(self.classes) <= 5:
+            return (top1,)
+        return (top1, Metric(name="top5", label="Top-5", unit="%", better="higher"))
 
     def outputs(self) -> int:
         """One logit per class."""
@@ -175,8 +175,13 @@ class Classification(Task):
         return F.cross_entropy(predicted, target)
 
     def scores(self, predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        """Top-1 and Top-5 in percent, 0..100."""
-        return {f"top{k}": top_k(predictions, targets, k) for k in (1, 5)}
+        """The metrics in percent, 0..100."""
+        asked = {metric.name for metric in self.metrics}
+        return {
+            name: top_k(predictions, targets, k)
+            for name, k in (("top1", 1), ("top5", 5))
+            if name in asked
+        }
 
     def sample_scores(self, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """100 where the class is right, else 0."""

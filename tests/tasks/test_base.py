@@ -29,10 +29,16 @@ def test_top_k_counts_the_rank_of_the_true_class():
     }
 
 
-def test_top5_of_four_classes_is_trivially_100():
-    task = Classification(name="t", label="t", classes=("a", "b", "c", "d"))
+def test_top5_is_left_out_where_it_would_always_be_100():
+    few = Classification(name="t", label="t", classes=tuple("abcde"))
+    more = Classification(name="t", label="t", classes=tuple("abcdef"))
 
-    assert task.scores(np.eye(4), np.array([1, 2, 3, 0])) == {"top1": 0.0, "top5": 100.0}
+    assert few.scores(np.eye(5), np.array([1, 2, 3, 4, 0])) == {"top1": 0.0}
+    assert set(more.scores(np.eye(6), np.arange(6))) == {"top1", "top5"}
+    for task in (few, more):
+        assert [metric.name for metric in task.metrics] == list(
+            task.scores(np.eye(task.outputs()), np.arange(task.outputs()))
+        )
 
 
 def test_a_constant_prediction_hits_only_one_class():
