@@ -35,6 +35,7 @@ from vtbench.benchmark.cli_steps import (
     read_records,
 )
 from vtbench.benchmark.cli_studies import ablate
+from vtbench.benchmark.cli_sweep import sweep
 from vtbench.benchmark.console import console, errors, join_lists, say
 
 app = typer.Typer(
@@ -106,6 +107,7 @@ def plan(
 app.command()(table)
 app.command()(compare)
 app.command()(ablate)
+app.command()(sweep)
 
 
 @app.command()
