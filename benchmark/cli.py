@@ -13,6 +13,7 @@ import typer
 
 from vtbench.benchmark.cli_compare import compare
 from vtbench.benchmark.cli_data import data_app
+from vtbench.benchmark.cli_diagnose import diagnose
 from vtbench.benchmark.cli_results import show_tables, table
 from vtbench.benchmark.cli_speed import speed_app
 from vtbench.benchmark.cli_steps import (
@@ -107,6 +108,7 @@ def plan(
 app.command()(table)
 app.command()(compare)
 app.command()(ablate)
+app.command()(diagnose)
 app.command()(sweep)
 
 

@@ -1,0 +1,93 @@
+"""`bench diagnose`: how well the maps of stored encoders follow a known movement of the image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vtbench.benchmark.cli_steps import (
+    DataName,
+    Device,
+    Methods,
+    Out,
+    Overrides,
+    ProfileName,
+    Seeds,
+    Sensor,
+    StoreFolder,
+    make_packs,
+    open_session,
+    read_records,
+    write,
+)
+from vtbench.benchmark.console import Counter, console, errors
+
+if TYPE_CHECKING:
+    from vtbench.benchmark.session import Session
+    from vtbench.results.spatial_table import SpatialTable
+
+
+def diagnose(
+    methods: Methods = ["all"],
+    profile: ProfileName = "quick",
+    overrides: Overrides = [],
+    seeds: Seeds = None,
+    store: StoreFolder = Path("runs"),
+    data: DataName = "vitactip-sim",
+    sensor: Sensor = None,
+    task: Annotated[
+        str | None, typer.Option("--task", "-t", help="on whose test images; default: the first")
+    ] = None,
+    images: Annotated[int, typer.Option(min=2, help="test images at most")] = 128,
+    device: Device = None,
+    form: Annotated[
+        Literal["text", "markdown", "csv"], typer.Option("--format", help="how to write the table")
+    ] = "text",
+    out: Out = None,
+) -> None:
+    """Are the feature maps equivariant? Measures encoders that the store holds; trains nothing."""
+    session = open_session(
+        methods=methods, tasks=[task or "all"], profile=profile, overrides=overrides, seeds=seeds,
+        store=store, data=data, sensor=sensor, device=device, jobs=None,
+    )  # fmt: skip
+    table = _measured(session, task or session.tasks[0], images)
+    write(_rendered(table, form), out)
+
+
+def _measured(session: Session, task: str, images: int) -> SpatialTable:
+    """Measure what the store lacks, and make the table of all that was asked for."""
+    from vtbench.benchmark.diagnostics import diagnoser
+    from vtbench.benchmark.encoders import survey
+    from vtbench.benchmark.errors import UsageError
+    from vtbench.results.spatial_table import tabulate
+
+    store = session.open_store(create=False)
+    make_packs(session)
+    found = survey(session, task, store, read_records(store))
+    if not found.jobs:
+        raise UsageError(
+            "There is no encoder to look at: "
+            + " ".join(found.left_out or ("the store has none.",))
+        )
+    counter = Counter()
+    measure = diagnoser(session, store, task, images)
+    done = []
+    for number, job in enumerate(found.jobs, 1):
+        diagnosis, new = measure.diagnosis(job)
+        done.append(diagnosis)
+        counter("encoders", number, len(found.jobs))
+        if new and not console.is_terminal:
+            errors.print(f"[{number}/{len(found.jobs)}] {job.title}: measured", markup=False)
+    return tabulate(done, left_out=found.left_out)
+
+
+def _rendered(table: SpatialTable, form: str) -> str:
+    from vtbench.results import spatial_render
+
+    if form == "csv":
+        return spatial_render.to_csv(table)
+    if form == "markdown":
+        return spatial_render.to_markdown(table)
+    return spatial_render.text(table, console.width)
