@@ -44,8 +44,9 @@ def _reading(first: Diagnosis) -> list[str]:
         f"{asked}.",
         f"Mean over the movements {moves}; CSV has each of them.",
         "Ideal field: an encoder that is equivariant but for the grid of its maps, read bilinearly "
-        "from fields of 3 to 12 cells a wave. It shows what a grid of this size loses; a smoother "
-        "map can lose less, and a value above it is no error.",
+        "from fields of 3 to 12 cells a wave. Its value in brackets, not its difference, says what "
+        "a grid of this size loses: chance is each encoder's own, and who starts lower has more to "
+        "gain. A smoother map can lose less.",
         "Smooth or low-rank maps score high without being useful: random init belongs into every "
         "comparison, and a collapsed encoder has a high value with a high chance.",
     ]
@@ -57,7 +58,7 @@ def _seeds(rows: Sequence[SpatialRow]) -> list[str]:
     words = "± is half the 95 % interval over test images"
     if not several:
         return [f"{words} of one seed (n = 1): nothing is claimed about methods."]
-    found = [f"{words} and seeds (n = {max(several)} at most)."]
+    found = [f"{words} and seeds (n = {max(several)})."]
     single = [row.title for row in rows if counts[row.spec] == 1]
     if single:
         found.append(f"One seed only (n = 1): {', '.join(single)}; theirs is over images alone.")
@@ -123,10 +124,12 @@ def seen(rows: Sequence[SpatialRow]) -> list[str]:
     marks = {
         d: "shown" if p < 0.05 else "not shown" for d, p in zip(tested, corrected, strict=True)
     }
-    return [
+    sentences = [
         _sentence(list(group), marks)
         for _, group in groupby(found, key=lambda d: (d.layer, d.titles))
     ]
+    meaning = "Shown: p < 0.05 over images and seeds, after Holm's correction for all of these."
+    return [*sentences, meaning] if marks else sentences
 
 
 def _differences(a: SpatialRow, b: SpatialRow, layer: str) -> Iterator[Difference]:
@@ -141,6 +144,9 @@ def _differences(a: SpatialRow, b: SpatialRow, layer: str) -> Iterator[Differenc
 
 
 def _sentence(group: Sequence[Difference], marks: Mapping[Difference, str]) -> str:
-    words = [f"{d.measure} {d.size:+.2f}" + (f" ({marks[d]})" if d in marks else "") for d in group]
-    claim = "shown: p < 0.05 over images and seeds, after Holm" if marks else "one seed, no claim"
-    return f"{group[0].layer}, {group[0].titles}: {', '.join(words)}; {claim}."
+    words = [
+        f"{d.measure} {round(d.size, 2) + 0.0:+.2f}" + (f" ({marks[d]})" if d in marks else "")
+        for d in group
+    ]
+    claim = "" if any(d in marks for d in group) else "; one seed, no claim"
+    return f"{group[0].layer}, {group[0].titles}: {', '.join(words)}{claim}."

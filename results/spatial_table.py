@@ -101,6 +101,21 @@ def tabulate(found: Iterable[Diagnosis], *, left_out: Sequence[str] = ()) -> Spa
     )
 
 
+def newest(found: Iterable[Diagnosis], **wanted: str | None) -> list[Diagnosis]:
+    """Those of `found` that fit the fields `wanted` and share a table with the newest of them.
+
+    wanted: profile, sensor, or pack; what is None is free.
+    """
+    fitting = [
+        one
+        for one in found
+        if all(w in (None, one.data.get(name, getattr(one, name, None)))
+               for name, w in wanted.items())
+    ]  # fmt: skip
+    ordered = sorted(fitting, key=lambda one: str(one.provenance.get("finished", "")))
+    return [one for one in ordered if _group(one) == _group(ordered[-1])]
+
+
 def _group(one: Diagnosis) -> tuple[str, ...]:
     shared = (one.data["fingerprint"], one.profile, one.sensor, one.images, one.cells, one.code)
     return tuple(map(str, shared))

@@ -16,7 +16,7 @@ from vtbench.results import spatial
 from vtbench.results.errors import RecordError, ResultsError
 from vtbench.results.spatial import MEASURES, Diagnosis
 from vtbench.results.spatial_render import text, to_csv, to_markdown
-from vtbench.results.spatial_table import half_interval, tabulate
+from vtbench.results.spatial_table import half_interval, newest, tabulate
 from vtbench.results.store import Store
 
 WARPS, CELLS, IMAGES = ("identity", "crop", "flip"), {"layer3": 6, "layer4": 3}, 40
@@ -168,3 +168,13 @@ def test_csv_has_every_movement_and_text_no_cut_digit() -> None:
     one = lines[0]
     assert float(one["excess"]) == pytest.approx(float(one["value"]) - float(one["chance"]))
     assert "…" not in text(table, width=30)
+
+
+def test_the_newest_group_is_one_that_fits_a_table() -> None:
+    old = diagnosis(code="01d", provenance={"finished": "2025"})
+    new = [diagnosis(method, provenance={"finished": "2026"}) for method in ("sarl", "byol")]
+    other = diagnosis(profile="paper", provenance={"finished": "2027"})
+
+    assert newest([*new, other, old], profile="quick", pack=None) == new
+    assert newest([*new, other, old]) == [other]
+    assert newest(new, pack="elsewhere") == []
