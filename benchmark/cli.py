@@ -14,6 +14,7 @@ import typer
 from vtbench.benchmark.cli_compare import compare
 from vtbench.benchmark.cli_data import data_app
 from vtbench.benchmark.cli_diagnose import diagnose
+from vtbench.benchmark.cli_report import report, show
 from vtbench.benchmark.cli_results import show_tables, table
 from vtbench.benchmark.cli_speed import speed_app
 from vtbench.benchmark.cli_steps import (
@@ -107,6 +108,8 @@ def plan(
 
 app.command()(table)
 app.command()(compare)
+app.command()(report)
+app.command()(show)
 app.command()(ablate)
 app.command()(diagnose)
 app.command()(sweep)

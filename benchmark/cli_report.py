@@ -1,0 +1,55 @@
+"""`bench report` and `bench show`: a page of all results, and where one number comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vtbench.benchmark.cli_steps import Out, Sensor, StoreFolder, write
+from vtbench.benchmark.console import console, say
+
+Form = Literal["html", "markdown"]
+
+
+def report(
+    store: StoreFolder = Path("runs"),
+    profile: Annotated[str | None, typer.Option("--profile", "-p", help="as in bench run")] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="a pack's name, or its folder for its images")
+    ] = None,
+    sensor: Sensor = None,
+    form: Annotated[Form, typer.Option("--format", help="how to write it")] = "html",
+    figures: Annotated[
+        bool, typer.Option("--figures/--no-figures", help="those of `bench figure`, in HTML")
+    ] = True,
+    out: Out = None,
+) -> None:
+    """One page with all tables, claims, curves and the images that went wrong; needs no network."""
+    from vtbench.benchmark.report import ReportRequest, make_report
+    from vtbench.results.report.markdown import to_markdown
+    from vtbench.results.report.page import to_html
+    from vtbench.results.store import Store
+
+    request = ReportRequest(
+        profile=profile, pack=data, sensor=sensor, figures=figures and form == "html"
+    )
+    made = make_report(Store.open(store, create=False), request)
+    path = out or Path("report.html" if form == "html" else "report.md")
+    write(to_html(made) if form == "html" else to_markdown(made), path)
+
+
+def show(
+    cell: Annotated[
+        list[str], typer.Argument(help="the start of a cell's id, or METHOD TASK and maybe SEED")
+    ],
+    store: StoreFolder = Path("runs"),
+) -> None:
+    """Where one number comes from: data, settings, code, files, and how to make it again."""
+    from vtbench.benchmark.tracing import find, trace
+    from vtbench.results.store import Store
+
+    opened = Store.open(store, create=False)
+    records = opened.records()
+    say(trace(opened, find(records, cell), records, width=console.width))
