@@ -14,6 +14,7 @@ import typer
 from vtbench.benchmark.cli_compare import compare
 from vtbench.benchmark.cli_data import data_app
 from vtbench.benchmark.cli_diagnose import diagnose
+from vtbench.benchmark.cli_figure import figure
 from vtbench.benchmark.cli_report import report, show
 from vtbench.benchmark.cli_results import show_tables, table
 from vtbench.benchmark.cli_speed import speed_app
@@ -108,6 +109,7 @@ def plan(
 
 app.command()(table)
 app.command()(compare)
+app.command()(figure)
 app.command()(report)
 app.command()(show)
 app.command()(ablate)

@@ -253,12 +253,12 @@ def stale_records(
     if selection is not None:
         settings = selection.profile.settings
         return stale(records, methods, tasks, settings=settings, packs=selection.packs)
-    settings = _settings_of(key.profile, records)
+    settings = profile_settings(key.profile, records)
     known = _packs_of(records, settings) if settings is not None else {}
     return stale(records, methods, tasks, settings=settings, packs=known)
 
 
-def _settings_of(profile: str, records: Sequence[Record]) -> Settings | None:
+def profile_settings(profile: str, records: Sequence[Record]) -> Settings | None:
     """Today's settings of a profile named in records; None for a user's own file."""
     name, *overrides = profile.split(", ")
     if name not in profile_names():
