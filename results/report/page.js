@@ -50,8 +50,9 @@ function makeSortable(table) {
 function linkCells(part) {
   const { protocol, method } = part.dataset; // a method where the rows are sensors
   const known = new Map();
-  for (const cell of all("details.cell")) {
-    if (cell.dataset.protocol !== protocol || cell.classList.contains("stale")) continue;
+  // A stale cell is where a number leads only if there is no other.
+  for (const cell of [...all("details.cell:not(.stale)"), ...all("details.cell.stale")]) {
+    if (cell.dataset.protocol !== protocol) continue;
     if (method && cell.dataset.method !== method) continue;
     const row = method ? cell.dataset.sensor : cell.dataset.method;
     for (const column of cell.dataset.columns.split(" ")) {

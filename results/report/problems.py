@@ -54,7 +54,8 @@ def _kinds(cell: Cell, why: str) -> list[tuple[str, str]]:
     if cell.status == "missing":
         kinds.append(("missing", ""))
     if cell.status == "partial":
-        kinds.append(("partial", f"seeds {', '.join(map(str, cell.seeds))} alone"))
+        word = "seed" if cell.single else "seeds"
+        kinds.append(("partial", f"{word} {', '.join(map(str, cell.seeds))} alone"))
     elif cell.single:
         kinds.append(("single", f"seed {cell.seeds[0]}"))
     return kinds

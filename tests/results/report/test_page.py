@@ -55,7 +55,7 @@ def test_the_page_has_every_part_and_says_what_the_data_is(records, report_of):
     }  # fmt: skip
     assert "SIMULATED data" in page.words
     assert "bench run --tasks transfer" in page.words
-    assert "SimCLR on Force" in page.words
+    assert "SimCLR on Force – NaN" in page.words
     assert len([d for d in page.of("details") if d.get("class", "").startswith("cell ")]) == 15
     assert all(image["alt"] for image in page.of("img"))
     assert all(svg["aria-label"] for svg in page.of("svg"))
