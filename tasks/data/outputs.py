@@ -36,7 +36,7 @@ def _is_report(path: Path, header: Sequence[str]) -> bool:
         return False
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            first = next(csv.reader([file.readline(4096)]), None)
+            first = file.readline(4096)
+        return not first or next(csv.reader([first])) == list(header)
     except (OSError, ValueError, csv.Error):
         return False
-    return first is None or first == list(header)
