@@ -10,8 +10,11 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -130,14 +133,31 @@ class Registry(Mapping[str, type]):
         return name in self.entries
 
 
+@cache
 def source_path(module: str) -> Path | None:
-    """The source file of a module, found without importing the module itself."""
+    """The source file of a module, found without importing it or the packages it lies in.
+
+    (`importlib.util.find_spec` imports what stands before the last dot.)
+    """
+    name, *parts = module.split(".")
     try:
-        found = importlib.util.find_spec(module)
+        found = importlib.util.find_spec(name)
+        for part in parts:
+            if found is None or found.submodule_search_locations is None:
+                return None  # no package, so that it holds no module
+            name = f"{name}.{part}"
+            places = list(found.submodule_search_locations)
+            found = _find_spec(name, places)
     except (ImportError, AttributeError, ValueError):
         return None
     origin = found.origin if found else None
     return Path(origin) if origin and origin.endswith(".py") else None
+
+
+def _find_spec(name: str, places: list[str]) -> ModuleSpec | None:
+    """The module of a package that lies in `places`, as the import system would find it."""
+    finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    return next((spec for f in finders if (spec := f.find_spec(name, places))), None)
 
 
 def literals(source: str, class_name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from vtbench.benchmark.errors import RegistryError
+from vtbench.benchmark.errors import RegistryError, UnknownName
 from vtbench.benchmark.identity import code_of, settings_of
 from vtbench.benchmark.plan import CellMaker, Question
 from vtbench.benchmark.registry import Registry
@@ -67,7 +67,7 @@ class _Judge:
     def _components(self, record: Record, row: Row) -> Iterator[str]:
         try:
             code = code_of(row, record.task, self.methods, self.tasks, record.protocol)
-        except RegistryError:
+        except (RegistryError, UnknownName):
             code = {}  # the method is not installed here; its result stands
         for part, value in code.items():
             if record.code.get(part) != value:

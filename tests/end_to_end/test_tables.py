@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,6 +79,21 @@ def test_transfer_fills_table_two_from_encoders_trained_elsewhere(
     assert [line.split(",")[0] for line in table.stdout.splitlines()] == [
         "method", "supervised", "byol", "random_init",
     ]  # fmt: skip
+
+
+def test_tables_claims_and_traces_are_made_without_torch(here: Here) -> None:
+    done = here("run", *TINY, "--methods", "random_init")
+    assert done.returncode == 0, done.stderr
+    for command in (["table"], ["compare"], ["show", "random_init", "shape"], ["status"]):
+        program = (
+            "import sys; from vtbench.benchmark.cli import app\n"
+            f"try: app({command!r})\nfinally: assert 'torch' not in sys.modules"
+        )
+        made = subprocess.run(
+            [sys.executable, "-c", program], cwd=here.folder, capture_output=True, text=True
+        )
+        assert made.returncode == 0, made.stderr
+        assert "AssertionError" not in made.stderr
 
 
 def test_a_transfer_needs_other_data_of_the_same_kind(here: Here, other_pack: Path) -> None:
