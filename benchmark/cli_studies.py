@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 
 def ablate(
-    method: Annotated[str, typer.Argument(help="a method's name; with --sensors also a spec")],
+    method: Annotated[
+        str, typer.Argument(help="a method's name; with --sensors also a spec")
+    ] = "sarl",
     terms: Annotated[
         list[str], typer.Option("--terms", help="loss terms: all their subsets are trained")
     ] = [],
