@@ -6,6 +6,8 @@ change of overall brightness, what still differs is as fine and faint as what a 
 small at full resolution, and smaller still in means over blocks of 2, 4 and 8 pixels. The static
 background of the sensor cancels in the difference. JPEG of lower quality is beyond that: of TacTip
 images that are saved again with quality 85 no copy is found, of GelSight ones all down to 75.
+Limits are in pixels and grey levels, so images made smaller have more near copies: a shift of one
+pixel is then a longer way, and detail in which they differed is gone.
 
 *Frames of one recording* may differ by more than that; they give themselves away by their order:
 the most similar image is the next one. Independent samples have no such order.

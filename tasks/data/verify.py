@@ -210,9 +210,9 @@ def _advice(source: str, group: str | None) -> str:
     together = (
         "import again with --group-column COLUMN, which keeps a recording in one split"
         if group is None
-        else f"give them one value of {group!r} and import again"
+        else f"give them one value of {group!r}, which keeps them in one split, and import again"
     )
-    return f"look at them, and if they are frames of one recording, {together}"
+    return f"look at them, and if they are one press or recording, {together}"
 
 
 def _images_digest(place: str, file: Path, then: str | None) -> Iterator[Finding]:

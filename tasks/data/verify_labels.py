@@ -61,10 +61,10 @@ def _class_findings(
     counts = class_counts(codes, splits, len(classes))
     train, total = counts[0], counts.sum(axis=0)
 
-    def finding(level: Level, chosen: np.ndarray, text: str) -> Finding:
-        names = [
-            f"{classes[k]!r} ({counted(int(total[k]), 'image')})" for k in np.flatnonzero(chosen)
-        ]
+    def finding(
+        level: Level, chosen: np.ndarray, text: str, *, of: np.ndarray = total, what: str = "image"
+    ) -> Finding:
+        names = [f"{classes[k]!r} ({counted(int(of[k]), what)})" for k in np.flatnonzero(chosen)]
         sentence = f"column {column!r}: {text.format(names=listed(names))}"
         items = [Item(detail=f"column {column!r}: {name}") for name in names]
         return Finding(level, "classes", place, sentence, items, named=5)
@@ -96,7 +96,11 @@ def _class_findings(
     few = (train > 0) & (train < _FEW)
     if few.any():
         yield finding(
-            "warning", few, f"fewer than {_FEW} train images show {{names}}; add images of it."
+            "warning",
+            few,
+            f"fewer than {_FEW} train images show {{names}}; add images of it.",
+            of=train,
+            what="train image",
         )
     known = train[train > 0]
     if len(known) > 1 and known.max() > _UNEVEN * known.min():

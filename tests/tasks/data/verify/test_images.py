@@ -150,6 +150,32 @@ def test_a_near_copy_of_val_in_test_is_found(check: Check, presses: Presses, onl
     only(check(images={"tactip": images}), "warning", "55 (row 57, test) and 45 (row 47, val)")
 
 
+@pytest.mark.parametrize(("side", "small"), [(223, True), (224, False)])
+def test_small_images_that_are_nearly_copies_may_be_different_presses(
+    check: Check, presses: Presses, only: Only, side: int, small: bool
+) -> None:
+    images = presses(side=side, grey=True)
+    images[55] = images[10] + 1
+    text = only(check(images={"tactip": images}), "warning", "1 test image is nearly a copy")
+
+    assert (f"at {side} x {side} pixels different presses may look like that too" in text) == small
+
+
+def test_what_to_do_about_images_that_are_too_much_alike_does_not_suppose_one_recording(
+    check: Check, presses: Presses, only: Only
+) -> None:
+    """They may come from two recordings; only who knows them can say that they belong together."""
+    images = presses()
+    images[55] = images[10] + 1
+    takes = [f"take {index // 2}" for index in range(COUNT)]
+    text = only(
+        check(images={"tactip": images}, group="take", groups=takes),
+        "warning", "if they are one press or recording, give them one value of 'take'",
+    )  # fmt: skip
+
+    assert "frames of one recording" not in text
+
+
 def test_a_shift_by_two_pixels_is_another_image(check: Check, presses: Presses) -> None:
     images = presses()
     images[55] = np.roll(images[10], 2, axis=1)

@@ -42,7 +42,11 @@ def codes(train: list[int], val: list[int], test: list[int]) -> np.ndarray:
         (([20, 20, 0], [5, 5, 0], [5, 3, 2]), "error", "ask for 'sharp' (2 images), but no train"),
         (([20, 10, 10], [5, 5, 0], [4, 3, 3]), "warning", "no val image shows 'sharp'"),
         (([20, 10, 10], [5, 2, 3], [5, 5, 0]), "warning", "no test image shows 'sharp'"),
-        (([16, 20, 4], [5, 3, 2], [5, 3, 2]), "warning", "fewer than 5 train images"),
+        (
+            ([16, 20, 4], [5, 3, 2], [5, 3, 2]),
+            "warning",
+            "train images show 'sharp' (4 train images)",
+        ),
         (([20, 15, 5], [5, 3, 2], [5, 3, 2]), None, ""),
     ],
 )
