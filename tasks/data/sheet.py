@@ -24,7 +24,7 @@ from vtbench.tasks.data.pack import Dataset
 _WIDTH = 1600
 _MARGIN = 36
 _GAP = 6
-_LARGEST_TILE = 180
+_LARGEST_TILE = 185  # eight of them fill the width
 _SMALLEST_TILE = 56
 _WIDEST_LABEL = 190
 _CAPTION_LINE = 18
@@ -263,10 +263,13 @@ def _scaled(image: np.ndarray, width: int) -> Image.Image:
 def legible(text: str) -> str:
     """The text in letters that Pillow's built-in font has; others lose their accents, or become ?.
 
-    >>> legible("Größe 5 µm × 2")
-    'Grosse 5 um x 2'
+    It is one line: white space becomes single spaces, and control characters go.
+
+    >>> legible("Größe 5 µm × 2"), legible("of two\\n lines\\x07")
+    ('Grosse 5 um x 2', 'of two lines')
     """
-    spelt = "".join(_SPELT.get(letter, letter) for letter in text).replace("ß", "ss")
+    line = "".join(letter for letter in " ".join(text.split()) if not _is_control(letter))
+    spelt = "".join(_SPELT.get(letter, letter) for letter in line).replace("ß", "ss")
     plain = ""
     for letter in spelt:
         if letter in _KNOWN or letter.isascii():
@@ -275,6 +278,10 @@ def legible(text: str) -> str:
             base = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
             plain += base or "?"
     return plain
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) in ("Cc", "Cf")
 
 
 def _fitted(

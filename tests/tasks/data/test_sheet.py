@@ -140,7 +140,7 @@ def test_images_keep_their_proportions() -> None:
     sheet = contact_sheet(title="", facts="", source="real", sections=[Section("", [wide])])
     rows, columns = np.nonzero((np.asarray(sheet) == 3).all(axis=2))
 
-    assert np.ptp(columns) + 1 == 2 * (np.ptp(rows) + 1)
+    assert np.ptp(columns) + 1 == pytest.approx(2 * (np.ptp(rows) + 1), abs=1)
 
 
 def test_many_classes_stand_in_two_columns(written: list) -> None:
@@ -222,3 +222,20 @@ def test_a_constant_column_can_be_shown(written: list) -> None:
 
 def test_letters_that_the_font_lacks_are_spelt() -> None:
     assert legible("5 µm × 2² – é 度 45° ±1 · …") == "5 um x 22 - e ? 45° ±1 · …"
+
+
+def test_anything_drawn_is_one_line_without_control_characters(written: list) -> None:
+    odd = "of\ntwo \t lines\x07\u200b\u2028and more\r"
+    strip = Strip(odd, odd, [tile(caption=odd)])
+    contact_sheet(title=odd, facts=odd, source="real", sections=[Section(odd, [strip])])
+
+    assert words(written)[1:] == ["of two lines and more"] * 5 + ["of", "two lines and more"]
+
+
+def test_eight_images_fill_the_width() -> None:
+    row = Strip("", "", [tile(3)] * 8)
+    sheet = contact_sheet(title="", facts="", source="real", sections=[Section("", [row])])
+    columns = np.nonzero((np.asarray(sheet) == 3).all(axis=(2)).any(axis=0))[0]
+
+    assert columns.min() == 36
+    assert 36 <= sheet.width - 1 - columns.max() <= 36 + 8
