@@ -52,7 +52,7 @@ def verify(
     from vtbench.tasks.data.verify import verify as verified
 
     folder = _folder(pack, profile, overrides)
-    _refuse_report(report, folder)
+    _check_report(report, folder)
     began = clock()
     result = verified(
         folder, known_tasks=registry.tasks(), progress=partial(Counter(), "look at images")
@@ -86,11 +86,10 @@ def describe(
     from vtbench.tasks.data.pack import Pack
 
     opened = Pack.open(_folder(pack, profile, overrides))
-    lines = described(opened, dataset=dataset, sensor=sensor)
     names = list(opened.datasets) if dataset is None else [dataset]
     sensors = list(opened.sensors) if sensor is None else [sensor]
     sheets = {} if no_picture else _sheet_files(opened, names, sensors, out)
-    for line in lines:
+    for line in described(opened, dataset=dataset, sensor=sensor):
         say(line)
     say("")
     for file, (name, seen_by) in sheets.items():
@@ -108,7 +107,7 @@ def render(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="FILE.png, or a folder")] = None,
     size: Annotated[int, typer.Option(help="pixels per side, even, 32 to 256")] = 224,
     count: Annotated[int, typer.Option(min=1, max=400, help="images of a set")] = 16,
-    seed: Annotated[int, typer.Option(help="another one renders other presses")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="another one renders other presses")] = 0,
     zoom: Annotated[float, typer.Option(min=1, max=2, help="2 shows a dome's centre only")] = 1.0,
     variety: Annotated[
         float, typer.Option(min=0, max=1, help="of light and colour; 0 is one laboratory")
@@ -116,6 +115,7 @@ def render(
 ) -> None:
     """A picture of a simulated sensor, with the labels under each image."""
     from vtbench.benchmark.errors import UsageError
+    from vtbench.tasks.data.pictures import check_picture, picture_file
     from vtbench.tasks.simulator import gallery
     from vtbench.tasks.simulator.scenes import World
     from vtbench.tasks.simulator.sensors import SENSORS
@@ -124,6 +124,11 @@ def render(
     if sensor == "all" and task is not None:
         raise UsageError("`bench data render all` takes no set; name a sensor to render one.")
     _require(sensor, {**SENSORS, "all": None}, "simulated sensor")
+    if task is not None:
+        _require(task, SETS, "simulated set")
+    words = [sensor if sensor != "all" else "sensors", *([task] if task else []), "simulated"]
+    file = picture_file(out, "-".join(words) + ".png")
+    check_picture(file)
     look: dict[str, Any] = {"size": size, "seed": seed, "world": World(zoom=zoom, variety=variety)}
     if sensor == "all":
         rows = [(each, _own_sets(name)) for name, each in SENSORS.items()]
@@ -131,11 +136,8 @@ def render(
     elif task is None:
         picture = gallery.sensor_sheet(SENSORS[sensor], _own_sets(sensor), **look)
     else:
-        _require(task, SETS, "simulated set")
         picture = gallery.set_sheet(SENSORS[sensor], SETS[task], count=count, **look)
-    words = ("sensors",) if sensor == "all" else (sensor, task)
-    default = "-".join(word for word in (*words, "simulated") if word) + ".png"
-    _save(picture, _file(out, default))
+    _save(picture, file)
     made = "NAME" if sensor == "all" else _data_of(sensor)
     say(f"Next: bench data make {made} for a whole pack; bench list datasets has all names")
 
@@ -170,16 +172,18 @@ def _folder(pack: str, profile: str, overrides: list[str]) -> Path:
     return source.folder
 
 
-def _refuse_report(report: Path | None, folder: Path) -> None:
-    """Raise UsageError for a report whose place is known to be wrong before all images are read."""
-    from vtbench.benchmark.errors import UsageError
+def _check_report(report: Path | None, folder: Path) -> None:
+    """Raise DataError for a report whose place is known to be wrong before all images are read."""
+    from vtbench.tasks.data.findings import REPORT
+    from vtbench.tasks.data.outputs import check_report
+    from vtbench.tasks.data.pictures import enclosing_pack, make_folder_of
 
     if report is None:
         return
-    if report.resolve().is_relative_to(folder.resolve()):
-        raise UsageError(f"--report {report} lies inside the pack; choose another place.")
-    if report.is_dir() or not report.parent.is_dir():
-        raise UsageError(f"--report {report} must be a file in a folder that is there.")
+    pack = enclosing_pack(report) or folder
+    if not report.resolve().is_relative_to(pack.resolve()):
+        make_folder_of(report)
+    check_report(report, REPORT, beside=pack)
 
 
 def _say_finding(finding: Finding, report: Path | None) -> None:
@@ -205,12 +209,14 @@ def _sheet_files(
 ) -> dict[Path, tuple[str, str]]:
     """The file of each contact sheet: dataset and sensor are in its name where there are several.
 
-    Raises UsageError when a single file is given for several sheets.
+    Raises UsageError when a single file is given for several sheets, and DataError for a file
+    that must not be written.
     """
     from vtbench.benchmark.errors import UsageError
+    from vtbench.tasks.data.pictures import check_picture, picture_file
 
     pairs = [(dataset, sensor) for dataset in datasets for sensor in sensors]
-    if out is not None and out.suffix == ".png" and len(pairs) > 1:
+    if out is not None and out.suffix.lower() == ".png" and len(pairs) > 1:
         raise UsageError(
             f"--out {out} is one picture, but there would be {len(pairs)}; choose a --dataset and "
             "--sensor, or give a folder."
@@ -220,26 +226,16 @@ def _sheet_files(
         words = [pack.name]
         words += [dataset] if len(pack.datasets) > 1 else []
         words += [sensor] if len(pack.sensors) > 1 else []
-        files[_file(out, "-".join([*words, pack.source]) + ".png")] = (dataset, sensor)
+        file = picture_file(out, "-".join([*words, pack.source]) + ".png")
+        check_picture(file)
+        files[file] = (dataset, sensor)
     return files
 
 
-def _file(out: Path | None, default: str) -> Path:
-    if out is None:
-        return Path(default)
-    return out if out.suffix == ".png" else out / default
-
-
 def _save(picture: Image, file: Path) -> None:
-    from vtbench.benchmark.errors import UsageError
+    from vtbench.tasks.data.pictures import save_picture
 
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(file)
-    except OSError as error:
-        raise UsageError(
-            f"{file} cannot be written ({error.strerror or error}); choose another --out."
-        ) from error
+    save_picture(picture, file)
     say(f"Picture: {file} ({picture.width} x {picture.height} pixels)")
 
 

@@ -15,7 +15,8 @@ from vtbench.tasks.data.staging import writing
 
 Level = Literal["error", "warning"]
 
-_REPORT = ("severity", "check", "dataset", "file", "image_a", "row_a", "image_b", "row_b", "detail")
+#: The columns of a report of findings.
+REPORT = ("severity", "check", "dataset", "file", "image_a", "row_a", "image_b", "row_b", "detail")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def report_csv(findings: Iterable[Finding]) -> bytes:
     """
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(_REPORT)
+    table.writerow(REPORT)
     for finding in findings:
         dataset, slash, _ = finding.place.partition("/")
         head = (finding.level, finding.check, dataset if slash else "", finding.place)

@@ -7,11 +7,13 @@ because starting a process takes longer than what it does.
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -91,17 +93,84 @@ def test_a_report_of_a_clean_pack_has_no_rows(here: Here) -> None:
     assert len((here.folder / "found.csv").read_text().splitlines()) == 1
 
 
-@pytest.mark.parametrize("place", ["pack/colours/labels.csv", "pack", "no/folder/found.csv"])
-def test_a_report_in_a_wrong_place_is_refused_before_anything_is_read(
-    here: Here, place: str
+def all_files(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def other_files(here: Here) -> dict[Path, bytes]:
+    """What a user may have beside a pack, and must not lose: all that is in the folder."""
+    shutil.copytree(here.folder / "pack", here.folder / "other")
+    Image.new("L", (4, 4)).save(here.folder / "photo.png")
+    (here.folder / "mine.csv").write_text("image,slip\n1.png,0\n")
+    return all_files(here.folder)
+
+
+OUTPUTS = [
+    ["verify", "pack", "--report", "pack/colours/labels.csv"],
+    ["verify", "pack", "--report", "pack/new/found.csv"],
+    ["verify", "pack", "--report", "pack"],
+    ["verify", "pack", "--report", "other/colours/labels.csv"],
+    ["verify", "pack", "--report", "other/found.csv"],
+    ["verify", "pack", "--report", "mine.csv"],
+    ["verify", "pack", "--report", "mine.csv/found.csv"],
+    ["verify", "pack", "--report", "photo.png"],
+]
+for _command in (["describe", "pack", "--dataset", "bars"], ["render", "gelsight", "--size", "32"]):
+    OUTPUTS += [
+        [*_command, "--out", place]
+        for place in (
+            "pack", "pack/new/a.png", "other", "photo.png", "mine.csv", "mine.csv/a.png",
+            "new.jpg", "new.TIFF", "new/a.svg",
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", OUTPUTS, ids=" ".join)
+def test_an_output_in_a_wrong_place_is_refused_before_anything_is_read(
+    here: Here, arguments: list[str]
 ) -> None:
-    labels = (here.folder / "pack/colours/labels.csv").read_bytes()
-    done = here("data", "verify", "pack", "--report", place)
+    before = other_files(here)
+    done = here("data", *arguments)
 
     assert done.returncode == 2
-    assert f"--report {place}" in done.stderr
+    assert arguments[-1] in done.stderr
+    assert "Traceback" not in done.stderr
     assert done.stdout == ""
-    assert (here.folder / "pack/colours/labels.csv").read_bytes() == labels
+    assert all_files(here.folder) == before
+    assert not (here.folder / "new").exists()
+    assert not (here.folder / "pack/new").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file"),
+    [
+        (["verify", "pack", "--report", "no/folder/found.csv"], "no/folder/found.csv"),
+        (["describe", "pack", "--dataset", "bars", "--out", "no/folder/a.PNG"], "no/folder/a.PNG"),
+        (["render", "gelsight", "gelsight", *TINY_SET, "--out", "no/a.png"], "no/a.png"),
+        (
+            ["render", "gelsight", "gelsight", *TINY_SET, "--out", "no/v1.2"],
+            "no/v1.2/gelsight-gelsight-simulated.png",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_missing_folder_of_an_output_is_made_and_an_earlier_one_replaced(
+    here: Here, arguments: list[str], file: str
+) -> None:
+    for _ in range(2):
+        done = here("data", *arguments)
+        assert done.returncode == 0, done.stderr
+        assert (here.folder / file).is_file()
+
+
+def test_a_title_with_a_line_break_is_drawn_as_one_line(here: Here) -> None:
+    declaration = here.folder / "pack/pack.yaml"
+    facts = yaml.safe_load(declaration.read_text())
+    declaration.write_text(yaml.safe_dump({**facts, "title": "Presses\nof a bar"}))
+    done = here("data", "describe", "pack", "--dataset", "bars")
+
+    assert done.returncode in (0, 2), done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.filterwarnings("error")
@@ -199,7 +268,7 @@ def test_a_rendered_picture_is_the_same_again_and_another_with_another_seed(here
         (["render", "gelsight", "gratings"], "did you mean 'grating'"),
         (["render", "all", "shape"], "takes no set"),
         (["render", "gelsight", "--size", "31"], "31"),
-        (["render", "gelsight", "--size", "32", "--out", "pack/pack.yaml/x.png"], "--out"),
+        (["render", "gelsight", "--size", "32", "--seed", "-1"], "--seed"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
