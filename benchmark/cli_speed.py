@@ -26,9 +26,14 @@ def render(
     images: Annotated[int, typer.Option(min=1, help="images per sensor and round")] = 96,
     rounds: Annotated[int, typer.Option(min=1, help="rounds; the median counts")] = 5,
     threads: Annotated[int, typer.Option(min=1, help="threads of PyTorch")] = 1,
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER")] = "cpu",
 ) -> None:
-    """Images per second that each simulated sensor renders, all six sets of a sensor alike."""
+    """Images per second that each simulated sensor renders, all sets of a sensor alike."""
+    from vtbench.benchmark.launch import Workers
+    from vtbench.benchmark.settings import Hardware
+
+    device = Workers.choose(Hardware(jobs=1, threads=threads, device=device)).device
+
     import torch
 
     from vtbench.benchmark.speed import measured, rendering
