@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import shlex
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vtbench.benchmark.cli_inspect import add_commands, say_brief
+from vtbench.benchmark.cli_inspect import add_commands
 from vtbench.benchmark.console import Counter, console, errors, say
 
 if TYPE_CHECKING:
     from vtbench.tasks.data.ingest import ImportReport
+    from vtbench.tasks.data.pack import Pack
+    from vtbench.tasks.data.problems import Problem
 
 data_app = typer.Typer(
     help="Make, import and inspect data packs.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="folder of the new pack")]
+#: As text, since a path cannot be empty: "" would be the folder that one is in.
+Out = Annotated[str, typer.Option("--out", "-o", metavar="PATH", help="folder of the new pack")]
 
 
 @data_app.command("import")
@@ -79,6 +87,8 @@ def import_(
     citation: Annotated[str, typer.Option(help="what to cite for them")] = "",
 ) -> None:
     """Turn real images or clips into a pack that `bench run --data PACK` takes."""
+    from vtbench.benchmark.errors import UsageError
+
     counter = Counter()
     options: dict[str, Any] = {
         "name": name,
@@ -93,12 +103,12 @@ def import_(
         "citation": citation,
         "progress": lambda step, done, total: counter(_STEPS[step], done, total),
     }
-    options |= {"sensor": sensor} if sensor else {}
+    options |= {} if sensor is None else {"sensor": sensor}
     options |= _layout_options(
         layout,
         task=task,
-        targets=dict(_pair(text, "--target") for text in target),
-        labels=dict(_pair(text, "--label") for text in label),
+        targets=_pairs(target, "--target"),
+        labels=_pairs(label, "--label"),
         images=images,
         image_column=image_column,
         clip_column=clip_column,
@@ -108,7 +118,11 @@ def import_(
         frames=frames,
         every=every,
     )
-    _report(_import(layout, source, out, options))
+    if not out.strip():
+        raise UsageError("--out is empty; name the folder of the new pack.")
+    with _stopped_by_signals(out):
+        report_ = _import(layout, source, Path(out), options)
+    _report(report_, out)
 
 
 @data_app.command()
@@ -141,11 +155,15 @@ def make(
     """Render a simulated pack now; `bench run` does it by itself when it needs to."""
     from vtbench.benchmark.progress import Display
     from vtbench.benchmark.session import Request, Session
+    from vtbench.tasks.data.pack import Pack
 
     session = Session.of(Request(data=name, profile=profile, overrides=overrides))
     with Display(console, 0) as display:
         session.make_packs(display)
-    say_brief(session.source.folder)
+    _say_brief(Pack.open(session.source.folder))
+    same = "" if profile == "quick" else f" --profile {shlex.quote(profile)}"
+    same += "".join(f" --set {shlex.quote(text)}" for text in overrides)
+    say(f"Next: {_next_steps(name, same)}")
 
 
 add_commands(data_app)
@@ -204,6 +222,21 @@ def _check_layout(layout: str) -> None:
         raise UnknownName("layout", layout, known)
 
 
+def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """What each name stands for; UsageError for a name that is given twice."""
+    from vtbench.benchmark.errors import UsageError
+
+    pairs: dict[str, str] = {}
+    for name, column in (_pair(text, option) for text in texts):
+        if name in pairs:
+            raise UsageError(
+                f"{option} {name} is given twice, as {pairs[name]!r} and {column!r}; leave one "
+                "out, or give it another name."
+            )
+        pairs[name] = column
+    return pairs
+
+
 def _pair(text: str, option: str) -> tuple[str, str]:
     from vtbench.benchmark.errors import UsageError
 
@@ -224,7 +257,74 @@ def _warn(text: str) -> None:
     errors.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
-def _report(report: ImportReport) -> None:
+#: What asks an import to stop: Ctrl-C, a scheduler, a terminal that is closed.
+_STOPPING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
+@contextmanager
+def _stopped_by_signals(out: str) -> Iterator[None]:
+    """Tidy up after any signal that asks to stop, and say so; a second Ctrl-C is Python's own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        received.append(number)
+        signal.signal(number, signal.default_int_handler)
+        raise KeyboardInterrupt
+
+    # one that is ignored, as nohup does with SIGHUP, stays so
+    heard = [each for each in _STOPPING if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heard}
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        errors.print(
+            f"\nStopped. {out} is as it was; run the same command again to import.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(128 + (received[0] if received else signal.SIGINT)) from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say_brief(pack: Pack) -> None:
+    from vtbench.tasks.data.brief import brief
+
+    for line in brief(pack):
+        say(line)
+
+
+def _next_steps(pack: str, same: str = "") -> str:
+    """What to do with a pack; same: the options that it was made with."""
+    name = shlex.quote(pack)
+    return (
+        f"bench data verify {name}{same}, then "
+        f"bench run --data {name}{same} --methods all --tasks all"
+    )
+
+
+def _left_out(skipped: Sequence[Problem]) -> str:
+    """How many files and rows.
+
+    >>> _left_out([])
+    '0 files'
+    """
+    from vtbench.tasks.data.findings import counted
+
+    rows = sum(problem.is_row for problem in skipped)
+    files = len(skipped) - rows
+    parts = [counted(files, "file")] if files or not rows else []
+    return " and ".join([*parts, *([counted(rows, "row")] if rows else [])])
+
+
+def _report(report: ImportReport, out: str) -> None:
     for problem in report.skipped[:_SHOWN]:
         where = f"{problem.dataset}: " if len(report.pack.datasets) > 1 else ""
         _warn(f"left out {where}{problem.sentence}")
@@ -232,10 +332,11 @@ def _report(report: ImportReport) -> None:
         _warn(f"left out {len(report.skipped) - _SHOWN:,} more")
     for notice in report.notices:
         _warn(notice)
-    say_brief(report.pack.path)
-    listed = f" ({report.pack.path / 'skipped.csv'} lists them)" if report.skipped else ""
+    _say_brief(report.pack)
+    listed = f" ({Path(out) / 'skipped.csv'} lists them)" if report.skipped else ""
+    sensors = len(report.pack.sensors)
+    each = f" ({report.images // sensors:,} of each of {sensors} sensors)" if sensors > 1 else ""
     say(
-        f"Imported {report.images:,} images, left out {len(report.skipped):,}{listed}. Next: "
-        f"bench data verify {report.pack.path}, then "
-        f"bench run --data {report.pack.path} --methods all --tasks all"
+        f"Imported {report.images:,} images{each}, left out {_left_out(report.skipped)}{listed}. "
+        f"Next: {_next_steps(out)}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from vtbench.tasks import BUILTIN
 from vtbench.tasks.data.declaration import declared
 from vtbench.tasks.data.manifest import Manifest
 from vtbench.tasks.data.meaning import Category, Meaning, quantity
-from vtbench.tasks.data.schema import GROUP, TaskDeclaration
+from vtbench.tasks.data.schema import GROUP, RESERVED_COLUMNS, TaskDeclaration
 from vtbench.tasks.data.source import check_name
 from vtbench.tasks.data.table import no_number
 from vtbench.tasks.errors import DataError
@@ -43,6 +44,9 @@ def declared_tasks(
     targets: Mapping[str, str], labels: Mapping[str, str], task: str | None
 ) -> dict[str, TaskDeclaration]:
     """One regression task over all targets and one classification task per label."""
+    for option, names in (("--target", targets), ("--label", labels)):
+        for name in names:
+            _check_column(name, option)
     both = sorted(set(targets) & set(labels))
     if both:
         raise DataError(f"{both[0]!r} is among targets and labels; name them differently.")
@@ -64,6 +68,22 @@ def declared_tasks(
     asked += [{"label": label} for label in labels]
     pairs = zip(names, asked, strict=True)
     return {name: declared_task(name, dataset, **what) for name, what in pairs}
+
+
+def _check_column(name: str, option: str) -> None:
+    """Raise DataError for the name of a target or label that cannot be one of labels.csv."""
+    example = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-") or "mine"
+    what = ":UNIT" if option == "--target" else ""
+    if name in RESERVED_COLUMNS:
+        raise DataError(
+            f"{option} {name}: every pack has a column {name!r} of its own; name yours otherwise, "
+            f"for instance {option} my_{name}=COLUMN{what}."
+        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise DataError(
+            f"{option} {name!r}: a name has only letters, digits, - and _, and starts with a "
+            f"letter or digit; write for instance {option} {example}=COLUMN{what}."
+        )
 
 
 def declared_task(name: str, dataset: str, **asked: Any) -> TaskDeclaration:

@@ -5,6 +5,7 @@ The kinds of declarations are in `schema.py` (packs) and `layout.py` (layouts).
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -19,6 +20,11 @@ class Declaration(BaseModel):
     """Values that a YAML file declares; unknown keys are mistakes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def on_one_line(text: str) -> bool:
+    """Whether a text has no line breaks, other control characters or bytes that are no text."""
+    return all(unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") for letter in text)
 
 
 _Kind = TypeVar("_Kind", bound=Declaration)

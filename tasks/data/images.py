@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from vtbench.tasks.data.problems import DAMAGED, Problem, is_missing, shown
+from vtbench.tasks.data.problems import DAMAGED, SPECIAL, Problem, is_missing, is_special, shown
 from vtbench.tasks.errors import DataError
 
 _Value = TypeVar("_Value")
@@ -73,6 +73,10 @@ class ImageFile:
         """What is wrong with it."""
         where = {"file": shown(self.path), "manifest": self.manifest}
         return Problem(**where, row=self.row, reason=reason, fix=fix)
+
+
+class _SpecialFileError(OSError):
+    """Not a file whose end would ever be reached."""
 
 
 class _BadImageError(DataError):
@@ -145,6 +149,8 @@ def _facts(file: ImageFile) -> Facts | Problem:
 def _opened(file: ImageFile) -> tuple[Image.Image, bool]:
     """The upright, decoded 8-bit image without alpha, and whether the file is grey."""
     try:
+        if is_special(file.path):
+            raise _SpecialFileError
         with Image.open(file.path) as image:
             _refuse_sequence(image)
             return _eight_bit(ImageOps.exif_transpose(image)), image.mode in _GREY_MODES
@@ -190,6 +196,8 @@ def _scaled_16_bit(values: np.ndarray) -> np.ndarray:
 
 def _reason(error: Exception) -> str:
     match error:
+        case _SpecialFileError():
+            return SPECIAL
         case IsADirectoryError():
             return "is a folder"
         case UnidentifiedImageError():

@@ -14,7 +14,7 @@ import numpy as np
 
 from vtbench.tasks.data.asked import declared_task, declared_tasks, meaning_of, notices_of
 from vtbench.tasks.data.images import ImageFile, ImageFiles
-from vtbench.tasks.data.ingest import ImportReport, check_out, ingest
+from vtbench.tasks.data.ingest import ImportReport, check_beside, check_out, ingest
 from vtbench.tasks.data.manifest import natural_order, read_manifest
 from vtbench.tasks.data.meaning import Meaning, quantity
 from vtbench.tasks.data.patterns import Findings, find, visible
@@ -36,8 +36,10 @@ def import_folder(
     """
     chosen = ImportOptions(**options)
     src = Path(src)
-    check_out(out, chosen, inside=src)
+    check_beside(out, src)
+    tasks = {task: declared_task(task, task, label=task)}
     found = class_folders(src)
+    check_out(out, chosen, source=src)
     labels = [match.words["class"] for match in found.matches]
     source = Source(
         dataset=task,
@@ -45,7 +47,7 @@ def import_folder(
         names=[match.path.relative_to(src).as_posix() for match in found.matches],
         columns={task: Column(classes=natural_order(labels))},
         labels={task: labels},
-        tasks={task: declared_task(task, task, label=task)},
+        tasks=tasks,
         stratify=labels,
         problems=found.problems,
     )
@@ -76,7 +78,6 @@ def import_csv(
     Raises DataError naming manifest and row for a column, value, image or group that is wrong.
     """
     chosen = ImportOptions(**options)
-    check_out(out, chosen)
     tasks = declared_tasks(targets or {}, labels or {}, task)
     meaning = meaning_of(
         {chosen.sensor: f"{{{image_column}}}"},
@@ -86,7 +87,8 @@ def import_csv(
         split_column=split_column,
     )
     read = read_manifest(Path(manifest), meaning)
-    root = Path(manifest).parent if images is None else Path(images)
+    root = image_root(Path(manifest), images)
+    check_out(out, chosen, source=Path(manifest))
     source = Source(
         dataset=next(iter(tasks.values())).dataset,
         images={chosen.sensor: ImageFiles(read.files(chosen.sensor, root))},
@@ -96,6 +98,7 @@ def import_csv(
         tasks=tasks,
         stratify=next((read.labels[name] for name in meaning.labels), None),
         groups=read.groups,
+        grouped_by=f"by the column {group_column!r}",
         splits=read.splits,
         problems=read.problems,
     )
@@ -117,7 +120,7 @@ def import_tactip(src: Path | str, out: Path | str, **options: Any) -> ImportRep
     """
     chosen = ImportOptions(**{"sensor": "tactip", **options})
     src = Path(src)
-    check_out(out, chosen, inside=src)
+    check_beside(out, src)
     parts = _tactip_parts(src)
     meaning = Meaning(
         images={chosen.sensor: "{sensor_image}"},
@@ -125,6 +128,7 @@ def import_tactip(src: Path | str, out: Path | str, **options: Any) -> ImportRep
         labels={},
     )
     read = [read_manifest(part / "targets.csv", meaning) for part in parts]
+    check_out(out, chosen, source=src)
     files = [
         file
         for part, manifest in zip(parts, read, strict=True)
@@ -161,6 +165,16 @@ def _tactip_parts(src: Path) -> list[Path]:
                 "images/, or train/ and val/ with both in each."
             )
     return parts
+
+
+def image_root(manifest: Path, images: Path | str | None) -> Path:
+    """The folder that the names in a manifest start at; DataError where there is none."""
+    root = manifest.parent if images is None else Path(images)
+    if not root.is_dir():
+        raise DataError(
+            f"--images {root}: is not a folder; give the one that the names in {manifest} start at."
+        )
+    return root
 
 
 def class_folders(src: Path) -> Findings:

@@ -20,14 +20,17 @@ from vtbench.tasks.data.looking import (
     looks,
     without_copies,
 )
+from vtbench.tasks.data.outputs import check_report
 from vtbench.tasks.data.pack import Pack
-from vtbench.tasks.data.problems import ImportProblems, Problem, write_report
-from vtbench.tasks.data.schema import GROUP, Column, TaskDeclaration
+from vtbench.tasks.data.problems import HEADER, ImportProblems, Problem, write_report
+from vtbench.tasks.data.schema import GROUP, SPLITS, Column, TaskDeclaration
 from vtbench.tasks.data.source import ImportOptions, Source, plain_name
 from vtbench.tasks.data.splits import assign_splits
 from vtbench.tasks.data.staging import check_place, check_writable, tidy
 from vtbench.tasks.data.writer import DatasetContent, write_pack
 from vtbench.tasks.errors import DataError
+
+_NAMED = 5  # classes that a sentence names
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,24 @@ class ImportReport:
     notices: tuple[str, ...] = ()
 
 
-def check_out(out: Path | str, options: ImportOptions, *, inside: Path | None = None) -> None:
-    """Raise DataError where no pack can be put, before anything is looked at.
+def check_beside(out: Path | str, source: Path) -> None:
+    """Raise DataError for a pack in the folder that is imported: it would be data the next time."""
+    if Path(out).resolve().is_relative_to(source.resolve()) and source.is_dir():
+        raise DataError(
+            f"{out}: lies inside {source}, which is to be imported; choose an --out beside it."
+        )
 
-    inside: the folder that is imported; a pack in it would be taken for data the next time.
+
+def check_out(out: Path | str, options: ImportOptions, *, source: Path | None = None) -> None:
+    """Raise DataError where no pack or no report can be put, before any picture is looked at.
+
+    source: the folder or the manifest that is imported, of which a report may replace nothing.
     """
     place = Path(out).resolve()
-    if inside is not None and place.is_relative_to(inside.resolve()):
-        raise DataError(
-            f"{out}: lies inside {inside}, which is to be imported; choose an --out beside it."
-        )
+    if options.report is not None and options.report.resolve().is_relative_to(place):
+        raise DataError(f"{options.report}: lies inside the new pack; choose another --report.")
+    if options.report is not None:
+        check_report(options.report, HEADER, beside=source)
     tidy(place)
     check_place(place, overwrite=options.overwrite)
     check_writable(place)
@@ -141,6 +152,8 @@ def _content(
     if copies.count:
         said.append(copies.sentence(source.dataset, across))
     said += colour_notices(source, look)
+    columns = _columns(source, look, said)
+    said += _absent_classes(source, kept, columns, splits)
     grey = {sensor: all(each.grey for each in facts) for sensor, facts in look.facts.items()}
     return DatasetContent(
         name=source.dataset,
@@ -149,7 +162,7 @@ def _content(
             sensor: steps.counted(pictures.chunks(kept, grey=grey[sensor], size=options.size))
             for sensor, pictures in source.images.items()
         },
-        columns=_columns(source, look, said),
+        columns=columns,
         labels={name: at(values, kept) for name, values in source.labels.items()},
         splits=splits,
         image_names=at(source.names, kept),
@@ -186,6 +199,39 @@ def _columns(source: Source, look: Look, said: list[str]) -> dict[str, Column]:
     return columns
 
 
+def _absent_classes(
+    source: Source, kept: list[int], columns: dict[str, Column], splits: np.ndarray
+) -> list[str]:
+    """A sentence on the classes that lack images in a split that was made here."""
+    if source.splits is not None:
+        return []
+    said = []
+    for name, info in columns.items():
+        labels = np.array(at(source.labels[name], kept))
+        shown = [known for known in info.classes or () if known in labels]
+        learnt = shown
+        for split in SPLITS:
+            there = set(labels[splits == split].tolist())
+            absent = [known for known in learnt if known not in there]
+            learnt = [known for known in shown if known in there] if split == "train" else learnt
+            if absent:
+                said.append(_absence(source, name, split, absent, len(info.classes or ())))
+    return said
+
+
+def _absence(source: Source, column: str, split: str, absent: list[str], classes: int) -> str:
+    names = ", ".join(map(repr, absent[:_NAMED])) + (", ..." if len(absent) > _NAMED else "")
+    if source.groups is not None:
+        why, more = "recordings stay whole", "recordings of such classes"
+    else:
+        why, more = "they have too few different images", "images of such classes"
+    verb = "has" if len(absent) == 1 else "have"
+    return (
+        f"{source.dataset}: {len(absent):,} of {classes:,} classes of {column!r} {verb} no {split} "
+        f"image ({names}), because {why}: add {more}, leave them out, or try another --seed."
+    )
+
+
 def _splits(source: Source, kept: list[int], copies: Copies, options: ImportOptions) -> np.ndarray:
     if source.splits is not None:
         return np.array(at(source.splits, kept))
@@ -198,6 +244,7 @@ def _splits(source: Source, kept: list[int], copies: Copies, options: ImportOpti
             groups=None if source.groups is None else at(source.groups, kept),
             stratify=None if source.stratify is None else at(source.stratify, kept),
             identical=copies.identical,
+            grouped_by=source.grouped_by,
         )
     train, val, _ = fractions
     rest = ~source.held_out[kept]

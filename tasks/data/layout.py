@@ -13,7 +13,7 @@ from pydantic import Field, StrictBool, StrictStr, ValidationError, model_valida
 
 from vtbench.tasks.data.declaration import Declaration, mistake, read_yaml
 from vtbench.tasks.data.patterns import filled, leads_out, words_of
-from vtbench.tasks.data.schema import GROUP, ColumnName, Name, NonEmptyText
+from vtbench.tasks.data.schema import GROUP, ColumnName, Name, NonEmptyText, Title
 from vtbench.tasks.data.splits import FRACTIONS
 from vtbench.tasks.errors import DataError, hint
 
@@ -44,7 +44,7 @@ class LayoutTask(Declaration):
 
     targets: Annotated[tuple[ColumnName, ...], Field(min_length=1)] | None = None
     label: ColumnName | None = None
-    title: NonEmptyText | None = None
+    title: Title | None = None
 
 
 class Expected(Declaration):
@@ -104,7 +104,7 @@ class Layout(Declaration):
 
     format: Literal["vtbench-layout/1"] = LAYOUT_FORMAT
     name: Name
-    title: NonEmptyText
+    title: Title
     status: NonEmptyText
     notes: StrictStr = ""
     sensors: Annotated[dict[Name, NonEmptyText], Field(min_length=1)]

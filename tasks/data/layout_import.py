@@ -8,7 +8,7 @@ from typing import Any
 
 from vtbench.tasks.data.declaration import declared
 from vtbench.tasks.data.images import ImageFile, ImageFiles
-from vtbench.tasks.data.ingest import ImportReport, check_out, ingest
+from vtbench.tasks.data.ingest import ImportReport, check_beside, check_out, ingest
 from vtbench.tasks.data.layout import Layout, expected_place, find_layout, missing
 from vtbench.tasks.data.layout_gather import (
     Gathered,
@@ -37,14 +37,18 @@ def import_layout(asked: str, src: Path | str, out: Path | str, **options: Any) 
     what is wrong.
     """
     layout, src = find_layout(asked), Path(src)
-    options = {name: value for name, value in options.items() if value not in (None, "")}
+    options = {
+        name: value
+        for name, value in options.items()
+        if value is not None and (value or name not in ("licence", "citation"))
+    }
     wanted = options.pop("sensor", None)
     if wanted is not None and wanted not in layout.sensors:
         near = hint(wanted, layout.sensors)
         raise DataError(f"The layout {layout.name!r} has no sensor {wanted!r}; {near}.")
     about = {key: getattr(layout, key) for key in ("name", "title", "licence", "citation")}
     chosen = ImportOptions(**{**about, **options})
-    check_out(out, chosen, inside=src)
+    check_beside(out, src)
     folders = sensor_folders(layout, src, wanted)
     flat = layout.flat(src)
     gathered = []
@@ -57,6 +61,7 @@ def import_layout(asked: str, src: Path | str, out: Path | str, **options: Any) 
     if not gathered:
         raise missing(layout, asked, src)
     sensors = _common_sensors(gathered)
+    check_out(out, chosen, source=src)
     notices = [*_absences(layout, gathered, sensors, wanted)]
     notices += [notice for each in gathered for notice in each.notices]
     return ingest([_source(each, sensors) for each in gathered], out, chosen, notices=notices)
@@ -111,6 +116,7 @@ def _manifest_source(each: Gathered, manifest: Manifest, sensors: Sequence[str])
         fixed_classes=frozenset(name for name, asked in labels.items() if asked.classes),
         stratify=next((manifest.labels[name] for name in labels), None),
         groups=manifest.groups,
+        grouped_by=f"by the column {each.declaration.group_column!r}",
         splits=manifest.splits,
         fractions=each.declaration.fractions,
         pretrain=each.declaration.pretrain,
@@ -141,6 +147,7 @@ def _folder_source(each: Gathered, sensors: Sequence[str]) -> Source:
         fixed_classes=frozenset([column] if classes else []),
         stratify=labels,
         groups=_groups(first, words) if "group" in words else None,
+        grouped_by=f"by the folders {each.place}",
         splits=_splits(each, first, words) if "split" in words else None,
         fractions=each.declaration.fractions,
         pretrain=each.declaration.pretrain,
@@ -151,22 +158,23 @@ def _folder_source(each: Gathered, sensors: Sequence[str]) -> Source:
 def _shared(
     by_key: Mapping[str, Mapping[tuple[str, ...], Match]],
 ) -> tuple[list[Match], list[Problem]]:
-    """The first sensor's images that all have, and a problem for each that one of them lacks."""
+    """The first sensor's images that all have, and a problem for each that one lacks."""
     all_keys = dict.fromkeys(key for matches in by_key.values() for key in matches)
     shared, problems = [], []
     for key in all_keys:
         lacking = [sensor for sensor, matches in by_key.items() if key not in matches]
-        match = next(matches[key] for matches in by_key.values() if key in matches)
+        there = [matches[key] for matches in by_key.values() if key in matches]
         if not lacking:
-            shared.append(match)
+            shared.append(there[0])
             continue
-        problems.append(
+        problems += [
             Problem(
                 file=shown(match.path),
                 reason=f"has no counterpart of sensor {', '.join(lacking)}",
                 fix="add it, or import one sensor alone with --sensor",
             )
-        )
+            for match in there
+        ]
     return shared, problems
 
 

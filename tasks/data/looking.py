@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -76,7 +76,9 @@ def without_copies(source: Source, look: Look) -> Look:
             other = np.flatnonzero(copies.identical == copies.identical[place])[1]
         reason = f"looks exactly like {source.names[look.kept[other]]}"
         reason += ", but their labels differ" if copies.torn[place] else ""
-        problems.append(Problem(file=source.names[look.kept[place]], reason=reason))
+        index = look.kept[place]
+        problems.append(Problem(file=source.names[index], reason=reason))
+        problems += _others(source, index, {next(iter(source.images)): problems[-1]})
     return look.without(superfluous, of_dataset(problems, source.dataset))
 
 
@@ -129,13 +131,31 @@ def _look(source: Source, options: ImportOptions, steps: Steps) -> Look:
     problems = list(source.problems)
     kept = []
     for index, name in enumerate(source.names):
-        bad = [each[index] for each in found.values() if isinstance(each[index], Problem)]
-        bad += [] if bad else _name_problem(name)
-        problems += bad[:1]
+        bad = {
+            sensor: problem
+            for sensor, each in found.items()
+            if isinstance(problem := each[index], Problem)
+        }
+        bad = bad or {next(iter(found)): problem for problem in _name_problem(name)}
+        problems += [*bad.values(), *(_others(source, index, bad) if bad else ())]
         if not bad:
             kept.append(index)
     facts = {sensor: at(facts, kept) for sensor, facts in found.items()}
     return Look(kept, facts, of_dataset(problems, source.dataset))
+
+
+def _others(source: Source, index: int, bad: Mapping[str, Problem]) -> list[Problem]:
+    """The images of the other sensors, which go with those that are left out."""
+    file = next(iter(bad.values())).file
+    return [
+        pictures.problem(
+            index,
+            f"goes with {file}, which is left out",
+            "repair that one, or import one sensor alone with --sensor",
+        )
+        for sensor, pictures in source.images.items()
+        if sensor not in bad
+    ]
 
 
 def _of_one_size(pictures: Pictures, found: list[Facts | Problem]) -> list[Facts | Problem]:

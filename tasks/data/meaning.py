@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vtbench.tasks.data.patterns import words_of
+from vtbench.tasks.data.table import no_number
 from vtbench.tasks.errors import DataError
 
 
@@ -55,16 +55,14 @@ class Meaning:
 def quantity(name: str, asked: str) -> Quantity:
     """A target from "column[:unit[:period]]"; raises DataError for anything else."""
     column, unit, period, *rest = (*asked.split(":"), "", "")
-    if any(rest) or (period and not _is_period(period)):
+    if period and not any(rest) and no_number(period) is None and float(period) <= 0:
+        raise DataError(
+            f"Target {name!r}: the period in {asked!r} must be positive, for instance 360 for "
+            "degrees; leave it out where nothing wraps around."
+        )
+    if any(rest) or not column or (period and no_number(period) is not None):
         raise DataError(
             f"Target {name!r}: {asked!r} is not column, column:unit or column:unit:period; "
             "write for instance pose_6:deg:360."
         )
     return Quantity(column, unit, float(period) if period else None)
-
-
-def _is_period(text: str) -> bool:
-    try:
-        return 0 < float(text) < math.inf
-    except ValueError:
-        return False

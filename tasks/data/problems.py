@@ -33,6 +33,11 @@ class Problem:
     dataset: str = ""
 
     @property
+    def is_row(self) -> bool:
+        """Whether a row of a manifest is wrong, else a file."""
+        return self.row is not None and not self.manifest
+
+    @property
     def sentence(self) -> str:
         """File, row and reason, without the fix."""
         row = "" if self.row is None else f", row {self.row}"
@@ -63,11 +68,15 @@ def of_dataset(problems: Sequence[Problem], dataset: str) -> list[Problem]:
     return [replace(problem, dataset=dataset) for problem in problems]
 
 
+#: The columns of the table of problems.
+HEADER = ("dataset", "file", "row", "reason")
+
+
 def as_csv(problems: Sequence[Problem]) -> bytes:
     """A CSV table with the columns dataset, file, row and reason, UTF-8."""
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("dataset", "file", "row", "reason"))
+    table.writerow(HEADER)
     for problem in problems:
         row = "" if problem.row is None else problem.row
         table.writerow((problem.dataset, problem.file, row, problem.reason))
@@ -86,6 +95,15 @@ def shown(path: Path | str) -> str:
     return "".join(
         repr(sign)[1:-1] if ord(sign) < 32 or ord(sign) == 127 else sign for sign in text
     )
+
+
+def is_special(path: Path) -> bool:
+    """Whether a path is a pipe, a socket or a device, at which reading may wait for ever."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+#: What is wrong with such a path.
+SPECIAL = "is a pipe, a socket or a device, not a file"
 
 
 def is_missing(path: Path) -> tuple[str, str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StrictBool, StrictStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictStr, ValidationError, model_validator
 
-from vtbench.tasks.data.declaration import Declaration, mistake, read_yaml
+from vtbench.tasks.data.declaration import Declaration, mistake, on_one_line, read_yaml
 from vtbench.tasks.errors import DataError, hint
 
 FORMAT: Final = "vtbench-pack/1"
@@ -22,13 +22,22 @@ SPLITS = ("train", "val", "test")
 #: The column of labels.csv in which an import keeps what belongs together.
 GROUP = "recording"
 
+
+def _plain(text: str) -> str:
+    if not on_one_line(text):
+        raise ValueError(f"{text!r} holds a control character; write it on one line, without")
+    return text
+
+
 #: Names of datasets and sensors become file names, so they cannot lead out of the pack.
 Name = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 ColumnName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 NonEmptyText = Annotated[str, Field(strict=True, min_length=1)]
+Title = Annotated[NonEmptyText, AfterValidator(_plain)]
 Count = Annotated[int, Field(strict=True, ge=0)]
 
-_RESERVED_COLUMNS = ("image", "split")
+#: The columns that every labels.csv has.
+RESERVED_COLUMNS = ("image", "split")
 
 
 class Column(Declaration):
@@ -76,7 +85,7 @@ class DatasetDeclaration(Declaration):
     @model_validator(mode="after")
     def _no_reserved_columns(self) -> DatasetDeclaration:
         for name in (*self.columns, self.group):
-            if name in _RESERVED_COLUMNS:
+            if name in RESERVED_COLUMNS:
                 raise ValueError(f"uses {name!r} as a label or group column; choose another name")
         return self
 
@@ -84,7 +93,7 @@ class DatasetDeclaration(Declaration):
     def header(self) -> tuple[str, ...]:
         """The columns of labels.csv in the order in which they are written."""
         group = [self.group] if self.group and self.group not in self.columns else []
-        return (*_RESERVED_COLUMNS, *group, *self.columns)
+        return (*RESERVED_COLUMNS, *group, *self.columns)
 
 
 class TaskDeclaration(Declaration):
@@ -96,7 +105,7 @@ class TaskDeclaration(Declaration):
     dataset: Name
     targets: Annotated[tuple[ColumnName, ...], Field(min_length=1)] | None = None
     label: ColumnName | None = None
-    title: NonEmptyText | None = None
+    title: Title | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> TaskDeclaration:
@@ -112,7 +121,7 @@ class PackDeclaration(Declaration):
 
     format: Literal["vtbench-pack/1"] = FORMAT
     name: Name
-    title: NonEmptyText
+    title: Title
     source: Literal["real", "simulated"]
     sensors: Annotated[tuple[Name, ...], Field(min_length=1)]
     licence: StrictStr = ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vtbench.tasks.data.declaration import on_one_line
 from vtbench.tasks.data.images import Pictures
 from vtbench.tasks.data.problems import Problem
 from vtbench.tasks.data.schema import Column, TaskDeclaration
@@ -55,6 +56,13 @@ class ImportOptions:
         check_name("sensor", self.sensor, "--sensor NAME")
         if self.name is not None:
             check_name("pack", self.name, "--name NAME")
+        if self.title is not None and not on_one_line(self.title):
+            raise DataError(
+                f"--title {self.title!r} holds a control character; write it on one line, without."
+            )
+        for option, text in (("--licence", self.licence), ("--citation", self.citation)):
+            if not on_one_line(" ".join(text.split())):  # it may have line breaks
+                raise DataError(f"{option} {text!r} holds a control character; write it without.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +71,8 @@ class Source:
 
     images: what each sensor saw. names: what the images are called.
     fixed_classes: label columns whose classes stay, even those that no image bears.
-    stratify: the class whose shares all splits keep. groups: what must stay in one split.
+    stratify: the class whose shares all splits keep. groups: what must stay in one split;
+    grouped_by: what tells them apart, "by the column 'run'".
     splits: where they are given. held_out: where only the test images are given.
     fractions, pretrain: instead of those of the options.
     problems: rows and files that are bad and not among the N.
@@ -78,6 +87,7 @@ class Source:
     fixed_classes: frozenset[str] = frozenset()
     stratify: Sequence[str] | None = None
     groups: Sequence[str] | None = None
+    grouped_by: str = ""
     splits: Sequence[str] | None = None
     held_out: np.ndarray | None = None
     fractions: tuple[float, float, float] | None = None

@@ -24,12 +24,14 @@ def assign_splits(
     groups: Sequence[object] | np.ndarray | None = None,
     stratify: Sequence[object] | np.ndarray | None = None,
     identical: Sequence[object] | np.ndarray | None = None,
+    grouped_by: str = "",
 ) -> np.ndarray:
     """The split of each of `count` images as text (N,), the same for equal input.
 
     fractions: of train, val and test; of train and val alone where the test images are given.
     groups: images with equal values (N,) stay together; fractions then hold as nearly as the
     sizes of the groups let them. stratify: classes (N,); each is divided by the same fractions.
+    grouped_by: what tells the groups apart, for messages: "by the column 'run'".
     identical: images with equal values (N,) look exactly the same and stay together too.
     Without groups the sizes of the splits, and of each class in them, differ from the fractions
     by at most one image, unless one more must move so that no split is empty; only the first of
@@ -56,7 +58,9 @@ def assign_splits(
         codes = codes[which]
     else:
         given = _codes(count, groups, "groups")
-        codes = _split_groups(_merged(given, copies, share), classes, share, rng)
+        merged = _merged(given, copies, share)
+        _require(merged.max(initial=-1) + 1, f"groups {grouped_by}".strip(), share)
+        codes = _split_groups(merged, classes, share, rng)
     return np.array(SPLITS)[codes]
 
 
@@ -102,7 +106,9 @@ def _codes(count: int, values: Sequence[object] | np.ndarray | None, kind: str) 
 def _require(units: int, kind: str, share: np.ndarray) -> None:
     if units < len(share):
         names = ", ".join(SPLITS[: len(share)])
-        raise DataError(f"{units} {kind} cannot fill the splits {names}; add {kind}.")
+        noun = kind.split(" by ", maxsplit=1)[0]
+        one = kind.replace(noun, noun[:-1]) if units == 1 else kind
+        raise DataError(f"{units} {one} cannot fill the splits {names}; add {noun}.")
 
 
 def _split_images(classes: np.ndarray, share: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -156,7 +162,6 @@ def _split_groups(
     """
     members = np.zeros((groups.max(initial=-1) + 1, classes.max(initial=0) + 1), dtype=np.int64)
     np.add.at(members, (groups, classes), 1)
-    _require(len(members), "groups", share)
     lacking = np.outer(members.sum(axis=0), share)  # (K, splits)
     order = np.lexsort((rng.random(len(members)), -members.sum(axis=1)))
     chosen = np.full(len(members), -1)

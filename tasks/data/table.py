@@ -23,6 +23,10 @@ from vtbench.tasks.errors import DataError, hint
 Fault = tuple[str, str]
 
 
+#: What some files have between their cells and none is read with.
+_OTHER_MARKS = {"|": "|", " ": "spaces"}
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """The cells of a CSV file as text.
@@ -54,10 +58,21 @@ class Table:
     def cells(self, column: str) -> list[str]:
         """The cells of a column as they are; raises DataError when the column is missing."""
         if column not in self.header:
+            self._refuse_one_column()
             near = hint(column, self.header)
             raise DataError(f"{self.path}: the column {column!r} is missing; {near}.")
         position = self.header.index(column)
         return [row[position] for row in self.rows]
+
+    def _refuse_one_column(self) -> None:
+        """Raise DataError where the whole header was taken for one name."""
+        (first, *others) = self.header
+        mark = next((word for sign, word in _OTHER_MARKS.items() if sign in first), None)
+        if mark is not None and not others:
+            raise DataError(
+                f"{self.path}: its header is the one column {first!r}; it seems to be separated "
+                f"by {mark}, so save it with commas, semicolons or tabs."
+            )
 
     def texts(self, column: str) -> list[str]:
         """The cells of a column; raises DataError when the column is missing or a cell empty."""
@@ -98,7 +113,8 @@ def no_number(cell: str) -> Fault | None:
     except ValueError:
         value = math.nan
     if math.isfinite(value):
-        return None
+        plain = cell.strip().isascii()
+        return None if plain else (f"{cell!r} has other digits than 0 to 9", "write it with those")
     if "," in cell:
         return f"{cell!r} is not a finite number", "write a point where the comma is"
     return f"{cell!r} is not a finite number", "write one, or remove the row and its image"
@@ -131,6 +147,8 @@ def read_table(path: Path, *, problems: list[Problem] | None = None) -> Table:
         lines = io.StringIO(text, newline="")
         reader = csv.reader(lines, strict=True, delimiter=separator)
         numbered = [(row, reader.line_num) for row in reader if any(row)]
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: is a folder; give the CSV file.") from error
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}); check that it is there."

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from vtbench.tasks.data.images import CHUNK, Facts, content_of, pixels
-from vtbench.tasks.data.problems import Problem, is_missing, shown
+from vtbench.tasks.data.problems import SPECIAL, Problem, is_missing, is_special, shown
 from vtbench.tasks.errors import DataError
 
 
@@ -97,6 +97,8 @@ def look_at_clip(path: Path) -> Clip | Problem:
     av = _av()
     frames, first = 0, None
     try:
+        if is_special(path):
+            raise _DamageError(SPECIAL)
         for frame in _decoded(path):
             first = first or _looks(frame)
             if _looks(frame) != first:

@@ -13,16 +13,19 @@ import numpy as np
 
 from vtbench.tasks.data.asked import declared_task, declared_tasks, meaning_of, notices_of
 from vtbench.tasks.data.findings import counted
-from vtbench.tasks.data.importers import class_folders, notice_of_passed_over
-from vtbench.tasks.data.ingest import ImportReport, check_out, ingest
+from vtbench.tasks.data.importers import class_folders, image_root, notice_of_passed_over
+from vtbench.tasks.data.ingest import ImportReport, check_beside, check_out, ingest
 from vtbench.tasks.data.labels import refuse_divided
 from vtbench.tasks.data.manifest import Manifest, natural_order, present, read_manifest
+from vtbench.tasks.data.patterns import Findings
 from vtbench.tasks.data.problems import Problem
 from vtbench.tasks.data.schema import Column, TaskDeclaration
 from vtbench.tasks.data.source import ImportOptions, Source
 from vtbench.tasks.data.table import read_table
 from vtbench.tasks.data.video import Clip, ClipFrames, Frame, chooser, look_at_clip, require_av
 from vtbench.tasks.errors import DataError
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,11 @@ def import_video(
     if src.is_dir():
         if targets or labels or group_column or split_column or images:
             raise DataError(f"{src}: is a folder; columns are named for a CSV file, so give one.")
-        check_out(out, chosen, inside=src)
-        return _class_folders(src, out, task or "classes", chooser(frames, every), chosen, frames)
-    check_out(out, chosen)
+        check_beside(out, src)
+        folders = _folders_of_clips(src)
+        task = "classes" if task is None else task
+        choose = chooser(frames, every)
+        return _class_folders(src, folders, out, task, choose, chosen, frames)
     tasks = declared_tasks(targets or {}, labels or {}, task)
     numbered = _numbered(src, frame_column, asked=(frames, every) != (None, None))
     meaning = meaning_of(
@@ -122,10 +127,13 @@ def import_video(
     read = read_manifest(src, meaning)
     if group_column is not None:
         refuse_divided(read.table, clip_column, group_column)
-    rows = _rows(read, chosen.sensor, src.parent if images is None else Path(images))
-    found = _choose(rows, None if numbered else chooser(frames, every), chosen, frames)
+    rows = _rows(read, chosen.sensor, image_root(src, images))
+    choose = None if numbered else chooser(frames, every)
+    check_out(out, chosen, source=src)
+    found = _choose(rows, choose, chosen, frames)
     groups = found.clip_names if group_column is None else found.values(read.groups or [])
     source = _manifest_source(read, found, chosen.sensor, tasks, groups)
+    source = replace(source, grouped_by=f"by the column {group_column or clip_column!r}")
     return ingest([source], out, chosen, notices=[*notices_of(read), *found.notices(frames)])
 
 
@@ -162,8 +170,19 @@ def _manifest_source(
     )
 
 
+def _folders_of_clips(src: Path) -> Findings:
+    """What lies in the folders of the classes; DataError where that is pictures."""
+    folders = class_folders(src)
+    if all(match.path.suffix.lower() in _PICTURES for match in folders.matches):
+        raise DataError(
+            f"{src}: holds pictures, not clips; import them with `bench data import folder`."
+        )
+    return folders
+
+
 def _class_folders(
     src: Path,
+    folders: Findings,
     out: Path | str,
     task: str,
     choose: Callable[[int], list[int]],
@@ -171,7 +190,7 @@ def _class_folders(
     frames: int | None,
 ) -> ImportReport:
     tasks = {task: declared_task(task, task, label=task)}
-    folders = class_folders(src)
+    check_out(out, chosen, source=src)
     rows = [
         _Row(index, match.path.relative_to(src).as_posix(), match.path)
         for index, match in enumerate(folders.matches)
@@ -188,6 +207,7 @@ def _class_folders(
         tasks=tasks,
         stratify=labels,
         groups=found.clip_names,
+        grouped_by="by their clip",
         problems=[*folders.problems, *found.problems],
     )
     notices = [*notice_of_passed_over(folders, src), *found.notices(frames)]
@@ -235,9 +255,12 @@ def _choose(
 def _looks(paths: list[Path], chosen: ImportOptions) -> dict[Path, Clip | Problem]:
     """Every clip decoded from end to end, in a few threads that hold one frame each."""
     looks: dict[Path, Clip | Problem] = {}
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+    threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    try:
         for path, look in zip(paths, threads.map(look_at_clip, paths), strict=True):
             looks[path] = look
             if chosen.progress is not None:
                 chosen.progress("clip", len(looks), len(paths))
-    return looks
+        return looks
+    finally:
+        threads.shutdown(cancel_futures=True)  # or Ctrl-C would wait for every clip

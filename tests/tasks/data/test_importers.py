@@ -247,7 +247,11 @@ def test_images_may_lie_elsewhere_and_rows_keep_their_labels(tmp_path: Path) -> 
         ({"fz": [0.0, "nan"] * 12}, {}, "row 3, column 'fz': 'nan' is not a finite number"),
         ({}, {"image_column": "imgae"}, "column 'imgae' is missing; did you mean 'image'"),
         ({}, {"targets": {"z": "fzz:N"}}, "column 'fzz' is missing; did you mean 'fz'"),
-        ({}, {"targets": {"z": "fz:N:0"}}, "Target 'z': 'fz:N:0' is not column, column:unit"),
+        ({}, {"targets": {"z": "fz:N:0"}}, "the period in 'fz:N:0' must be positive"),
+        ({}, {"targets": {"z": "fz:N:-1"}}, "the period in 'fz:N:-1' must be positive"),
+        ({}, {"targets": {"z": "fz:N:nan"}}, "Target 'z': 'fz:N:nan' is not column, column:unit"),
+        ({"fz": ["\uff11"] * 24}, {}, "row 2, column 'fz': '\uff11' has other digits than 0 to 9"),
+        ({}, {"images": "nope"}, "^--images nope: is not a folder; give the one that the names"),
         ({}, {"targets": {"z": "fz:N:1:2"}}, "Target 'z': .* write for instance"),
         ({}, {"targets": None}, "Nothing to learn is named; give --target"),
         ({}, {"labels": {"slip": "slip"}}, "2 tasks cannot all be called 'push'; leave --task out"),
@@ -260,7 +264,8 @@ def test_images_may_lie_elsewhere_and_rows_keep_their_labels(tmp_path: Path) -> 
          r"labels\.csv, row 3, column 'part': unknown split 'dev'; write train, val or test"),
         ({"take": [0] * 24}, {"split_column": "part", "group_column": "take"},
          r"labels\.csv, row 14: the take '0' is in 'val', but in 'train' on row 2"),
-        ({"take": [0, 1] * 12}, {"group_column": "take"}, "2 groups cannot fill the splits"),
+        ({"take": [0, 1] * 12}, {"group_column": "take"},
+         "2 groups by the column 'take' cannot fill the splits train, val, test; add groups"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_manifest_is_named(
@@ -276,8 +281,15 @@ def test_what_is_wrong_with_a_manifest_is_named(
 
 
 def test_a_column_name_that_cannot_be_stored_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="'my label' may hold only letters"):
-        import_csv(_manifest(tmp_path), tmp_path / "out", targets={"my label": "fz"})
+    manifest = _manifest(tmp_path)
+    for asked, message in (
+        ({"targets": {"my label": "fz"}}, "^--target 'my label': .* --target my_label=COLUMN:UNIT"),
+        ({"targets": {"a/b": "fz:N"}}, "^--target 'a/b': .* --target a_b=COLUMN:UNIT"),
+        ({"labels": {"image": "slip"}}, "^--label image: .* --label my_image=COLUMN"),
+        ({"labels": {"split": "slip"}}, "^--label split: .* --label my_split=COLUMN"),
+    ):
+        with pytest.raises(DataError, match=message):
+            import_csv(manifest, tmp_path / "out", **asked)
 
 
 def test_published_tactip_folders_keep_their_held_out_taps(tmp_path: Path) -> None:

@@ -152,12 +152,19 @@ def test_a_press_that_one_sensor_missed_is_a_bad_file(vitactip: Path, tmp_path: 
         import_layout("vitactip", vitactip, tmp_path / "out")
 
     report = import_layout("vitactip", vitactip, tmp_path / "out", skip_bad=True)
-    assert [(p.dataset, Path(p.file).name, p.row) for p in report.skipped] == [
-        ("shape", "4.png", None),
-        ("force", "7.png", 9),
+    assert [
+        (p.dataset, Path(p.file).relative_to(vitactip).as_posix(), p.row, p.reason.split(",")[0])
+        for p in report.skipped
+    ] == [
+        ("shape", "ViTacTip/shape/a/4.png", None, "has no counterpart of sensor vitac"),
+        ("shape", "TacTip/shape/a/4.png", None, "has no counterpart of sensor vitac"),
+        ("force", "TacTip/force/7.png", 9, "is missing"),
+        ("force", "ViTacTip/force/7.png", 9, f"goes with {vitactip}/TacTip/force/7.png"),
+        ("force", "ViTac/force/7.png", 9, f"goes with {vitactip}/TacTip/force/7.png"),
     ]
+    assert not any(problem.is_row for problem in report.skipped)
     assert report.pack.datasets["shape"].count == report.pack.datasets["force"].count == COUNT - 1
-    assert report.pack.datasets["shape"].left_out == 1
+    assert report.pack.datasets["shape"].left_out == 2
     assert report.pack.datasets["grating"].left_out == 0
     data = report.pack.dataset("shape", "tactip")
     assert np.array_equal(data.columns["shape"], data.images[:, 0, 0, 0] % 2)
@@ -179,7 +186,7 @@ def test_problems_of_all_datasets_are_counted_together(vitactip: Path, tmp_path:
     labels = vitactip / "edge_pose" / "labels.csv"
     labels.write_text(labels.read_text().replace("5.png,0.5,", "5.png,deep,", 1))
 
-    with pytest.raises(ImportProblems, match=r"\(and 1 more: ") as caught:
+    with pytest.raises(ImportProblems, match=r"\(and 3 more: ") as caught:
         import_layout("vitactip", vitactip, tmp_path / "out")
 
     assert {problem.dataset for problem in caught.value.problems} == {"shape", "edge_pose"}
@@ -326,7 +333,7 @@ def test_declared_classes_stay_even_when_images_are_left_out(tmp_path: Path) -> 
     (data / "ViTac" / "4.png").write_text("x")
     pack = import_layout(own(tmp_path), data, tmp_path / "out", skip_bad=True).pack
 
-    assert pack.datasets["pose"].left_out == 2
+    assert pack.datasets["pose"].left_out == 4  # of both sensors
     assert pack.dataset("pose", "vitac").info["kind"].classes == ("a", "b", "c")
 
 

@@ -34,7 +34,7 @@ def test_any_other_file_is_kept(tmp_path: Path, content: bytes) -> None:
 
 def test_what_is_read_and_its_folder_are_kept(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    with pytest.raises(DataError, match="lies inside .*data; choose another file"):
+    with pytest.raises(DataError, match=r"lies inside .*data; choose another file"):
         check_report(tmp_path / "data" / "report.csv", HEADER, beside=tmp_path / "data")
     manifest = tmp_path / "data.csv"
     manifest.write_text("file,reason\n")
@@ -45,7 +45,7 @@ def test_what_is_read_and_its_folder_are_kept(tmp_path: Path) -> None:
 def test_a_place_that_is_no_file_is_named_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is a folder; give --report a file in it"):
         check_report(tmp_path, HEADER)
-    with pytest.raises(DataError, match="its folder is missing; make .*reports first"):
+    with pytest.raises(DataError, match=r"its folder is missing; make .*reports first"):
         check_report(tmp_path / "reports" / "a.csv", HEADER)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match="holds something else"):  # and does not wait for it

@@ -20,6 +20,7 @@ from vtbench.tasks.errors import DataError
         ("title: Taps on an edge\n", "", "the key 'title' is missing; add it"),
         ("title: Taps on an edge", "title: 5", "title: 5 must be text; put it in quotes"),
         ("title: Taps on an edge", "title: ''", "title: '' must not be empty"),
+        ("title: Taps on an edge", 'title: "a\\nb"', "title: .* holds a control"),
         ("format: vtbench-pack/1\n", "", "the key 'format' is missing; add `format:"),
         ("vtbench-pack/1", "vtbench-pack/2", "format: 'vtbench-pack/2' must be 'vtbench-pack/1'"),
         ("source: real", "source: fake", "source: 'fake' must be 'real' or 'simulated'"),

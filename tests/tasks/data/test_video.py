@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vtbench.tasks.data import video_import
 from vtbench.tasks.data.problems import ImportProblems, Problem
 from vtbench.tasks.data.video import Clip, ClipFrames, Frame, chooser, evenly, look_at_clip
 from vtbench.tasks.data.video import every as each_nth
@@ -378,3 +380,27 @@ def test_without_the_package_one_sentence_says_what_to_install(
 
     with pytest.raises(DataError, match=r"pip install 'vtbench\[video\]'"):
         import_video(tmp_path, tmp_path / "out", frames=2)
+
+
+def test_stopping_does_not_wait_for_the_clips_that_are_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(200):
+        path = tmp_path / "clips" / "ab"[index % 2] / f"{index}.avi"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    looked: list[Path] = []
+
+    def look(path: Path) -> Clip:
+        looked.append(path)
+        time.sleep(0.01)
+        return Clip(1, (4, 4), True, path.name.encode())
+
+    def stop(step: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(video_import, "look_at_clip", look)
+    with pytest.raises(KeyboardInterrupt):
+        import_video(tmp_path / "clips", tmp_path / "out", frames=1, progress=stop)
+
+    assert len(looked) < 100
