@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +13,9 @@ from vtbench.benchmark.cli_steps import Out, Sensor, StoreFolder, write
 from vtbench.benchmark.console import console
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from vtbench.benchmark.tabling import TableRequest
     from vtbench.results.compare_text import Comparison
     from vtbench.results.paper_comparison import Ours
-    from vtbench.results.record import Record
     from vtbench.results.store import Store
 
 #: What fills each of the paper's tables.
@@ -73,20 +69,8 @@ def compared(
             lacking.append(_lacking(number, str(error), asked=bool(profile or pack or sensor)))
     matches = [match_table(ours) for ours in tables.values()]
     lacking += [_gaps(match.number, *match.missing) for match in matches if match.missing[0]]
-    findings = judge(Measured(tables, sample_scores(store)))
+    findings = judge(Measured(tables, store.sample_scores))
     return Comparison(tables=matches, findings=findings, lacking=lacking)
-
-
-def sample_scores(store: Store) -> Callable[[Record], np.ndarray | None]:
-    """What reads the scores of each test image of a record, where the store has them."""
-
-    def read(record: Record) -> np.ndarray | None:
-        if record.predictions is None:
-            return None
-        path = store.root / record.predictions
-        return store.read_array(path.with_name(f"{path.stem}.scores.npy"))
-
-    return read
 
 
 def _preferred(store: Store, request: TableRequest) -> Ours:

@@ -142,15 +142,6 @@ def render(
     say(f"Next: bench data make {made} for a whole pack; bench list datasets has all names")
 
 
-def say_brief(folder: Path) -> None:
-    """The few lines that follow an import or a rendering."""
-    from vtbench.tasks.data.describe import brief
-    from vtbench.tasks.data.pack import Pack
-
-    for line in brief(Pack.open(folder)):
-        say(line)
-
-
 def _folder(pack: str, profile: str, overrides: list[str]) -> Path:
     """The folder of a pack; UsageError for a simulated one that has not been made."""
     from vtbench.benchmark import registry

@@ -484,6 +484,25 @@ def _sarl_maps(desk: Desk) -> Drawn:
     yield from map_plates(desk)
 
 
+def _spatial(desk: Desk) -> Drawn:
+    """What `bench diagnose` measured of the encoders whose results are not stale."""
+    from vtbench.results import spatial
+    from vtbench.results.figures.spatial import layers_and_measures
+    from vtbench.results.spatial_table import newest, tabulate
+
+    found, damaged = spatial.read(desk.store)
+    yield from (f"spatial: {sentence}" for sentence in damaged)
+    asked = desk.request
+    group = newest(found, profile=asked.profile, pack=asked.pack, sensor=asked.sensor)
+    if not group:
+        raise UsageError("nothing is measured yet; `bench diagnose` does it")
+    today = {(r.method, r.seed) for runs in desk.shown(1).runs.values() for r in runs.done}
+    current = [one for one in group if (one.method, one.seed) in today]
+    if not current:
+        raise UsageError("what was measured is stale; run `bench diagnose` again")
+    yield layers_and_measures(tabulate(current))
+
+
 _MAKERS: dict[str, Callable[[Desk], Drawn]] = {
     "samples": _samples,
     "bars": _bars,
@@ -496,4 +515,5 @@ _MAKERS: dict[str, Callable[[Desk], Drawn]] = {
     "confusion": _confusion,
     "ablation": _ablation,
     "sarl_maps": _sarl_maps,
+    "spatial": _spatial,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
@@ -25,12 +25,10 @@ from vtbench.results.paper_claims import (
 from vtbench.results.paper_comparison import NUMERALS, Ours, printed_column, row_titles
 from vtbench.results.record import Record
 from vtbench.results.statistics import LEVEL, holm, mean
+from vtbench.results.verdicts import Samples
 
 Holds = Literal["holds", "does not hold", "not decided"]
 Seen = Literal["as claimed", "level", "not as claimed"]
-
-#: Per-sample scores of a record's primary metric, whose mean is that score; None where unknown.
-Samples = Callable[[Record], np.ndarray | None]
 
 #: Section V-A1 (Figure 4): errors per axis that no table repeats.
 _FIGURE_4 = {

@@ -15,4 +15,5 @@ FIGURES: dict[str, str] = {
     "confusion": "which classes are taken for which",
     "ablation": "Tables III and IV as heat maps",
     "sarl_maps": "saliency and parts in two views of an image",
+    "spatial": "how well maps follow a movement of the image (`bench diagnose`)",
 }

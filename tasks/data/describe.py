@@ -24,20 +24,6 @@ _WIDEST_NAME = 28
 _TINY, _HUGE = 1e-7, 1e12  # ranges and values beyond are written as powers of ten
 
 
-def brief(pack: Pack) -> list[str]:
-    """A few lines: title, splits, ranges of labels, tasks, edited files."""
-    sensors = ", ".join(pack.sensors)
-    lines = [f"{pack.title} ({pack.source} data, pack {pack.name}, sensors {sensors})"]
-    for name in pack.datasets:
-        data = pack.dataset(name, pack.sensors[0])
-        _, height, width, channels = data.images.shape
-        lines.append(f"  {name}: {width} x {height} x {channels} pixels; {_splits(data)}")
-        for column, info in data.info.items():
-            lines.append(f"    {column}: {_extent(info, data.columns[column])}")
-    lines.append(f"  tasks: {', '.join(pack.tasks) or 'none'}")
-    return lines + [f"  {file} has been edited since the pack was made" for file in pack.edited()]
-
-
 def describe(pack: Pack, *, dataset: str | None = None, sensor: str | None = None) -> list[str]:
     """Everything that is declared and counted; of one dataset, or of one sensor, where named.
 
@@ -92,13 +78,6 @@ def _dataset_lines(pack: Pack, seen: list[Dataset]) -> Iterator[str]:
 
 def _splits(data: Dataset) -> str:
     return ", ".join(f"{split} {len(rows):,}" for split, rows in data.splits.items())
-
-
-def _extent(info: Column, values: np.ndarray) -> str:
-    if info.classes is not None:
-        return f"{len(info.classes)} classes"
-    period = f", wraps at {info.period:g}" if info.period else ""
-    return f"{values.min():.3g} to {values.max():.3g} {info.unit}{period}"
 
 
 def _groups(pack: Pack, name: str) -> str:

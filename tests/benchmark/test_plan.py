@@ -12,7 +12,7 @@ from vtbench.benchmark import registry
 from vtbench.benchmark.errors import UnknownName, UsageError
 from vtbench.benchmark.identity import settings_of
 from vtbench.benchmark.plan import Question, RunPlan, make_plan
-from vtbench.benchmark.protocols import LINEAR, PROTOCOLS
+from vtbench.benchmark.protocols import LINEAR
 from vtbench.benchmark.rows import CONTROLS, all_names, select_rows, select_tasks
 from vtbench.benchmark.settings import load_profile
 from vtbench.benchmark.staleness import stale

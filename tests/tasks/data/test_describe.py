@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from vtbench.tasks.data.describe import brief, describe, histogram, summarised, value_text
+from vtbench.tasks.data.brief import brief
+from vtbench.tasks.data.describe import describe, histogram, summarised, value_text
 from vtbench.tasks.data.pack import Pack
 from vtbench.tasks.data.schema import Column, TaskDeclaration
 from vtbench.tasks.errors import DataError
