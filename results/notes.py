@@ -209,12 +209,19 @@ def data_notes(runs: RunsByTitle) -> list[str]:
 
 
 def record_notes(runs: RunsByTitle) -> list[str]:
-    """What the records say of themselves, each note once, with the methods it concerns."""
+    """What the records say of themselves, each note once, after the methods it concerns.
+
+    A note on one method that begins with its name stands alone.
+    """
     methods: dict[str, dict[str, None]] = {}
     for row, record in _used(runs):
         for note in record.notes:
             methods.setdefault(_one_line(note), {})[row] = None
-    return [f"{', '.join(rows)}: {note}" for note, rows in methods.items()]
+    return [
+        note if note.startswith(f"{first} ") and not others else f"{', '.join(rows)}: {note}"
+        for note, rows in methods.items()
+        for first, *others in [[*rows]]
+    ]
 
 
 def _used(runs: RunsByTitle) -> Iterable[tuple[str, Record]]:
