@@ -6,6 +6,7 @@ import csv
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -200,6 +201,17 @@ def test_a_class_of_two_images_is_said_to_lack_a_split(here: Here, data: Path) -
     assert "of 'kind' has no val image ('c'), because they have too few different" in done.stderr
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals that end a process are heard, also where the tests themselves ignore them (nohup)."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_nothing_behind_and_says_so(
     here: Here, data: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
