@@ -108,7 +108,7 @@ def sensor_data(
     found = []
     for sensor in sensors:
         if sensor not in source.sensors and sensor not in twins:
-            known = [*source.sensors, *twins]
+            known = list(dict.fromkeys([*source.sensors, *twins]))
             raise UsageError(
                 f"There is no sensor {sensor!r} that sees what {source.name} has"
                 f"{suggestion(sensor, known)}."

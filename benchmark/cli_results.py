@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vtbench.benchmark.cli_steps import Format, Out, Published, Sensor, StoreFolder, write
-from vtbench.benchmark.console import console, say
+from vtbench.benchmark.console import console, errors, say
 
 if TYPE_CHECKING:
     from vtbench.benchmark.session import Session
@@ -53,8 +53,12 @@ def table(
         include_stale=include_stale,
     )
     check_number(number)
-    tabled = make_table(Store.open(store, create=False), request)
-    write(rendered(tabled, form), out)
+    opened = Store.open(store, create=False)
+    write(rendered(make_table(opened, request), form), out)
+    for path, reason in opened.set_aside():
+        errors.print(
+            f"not in the table: {path}, set aside ({reason})", style="yellow", soft_wrap=True
+        )
 
 
 def show_tables(store: Store, session: Session, *, published: bool) -> None:

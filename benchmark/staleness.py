@@ -5,6 +5,7 @@ A stale result is never reused and never deleted: tables leave it out and say so
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,7 @@ class _Judge:
         for part, value in code.items():
             if record.code.get(part) != value:
                 yield f"the {part} code"
-        if self._wanted(record, row) != record.settings:
+        if _plain(self._wanted(record, row)) != _plain(record.settings):
             yield "the profile's settings"
         known = record.data["pack"] in self.packs
         if not known and self.data[_asked(record)] != record.data["fingerprint"]:
@@ -101,6 +102,11 @@ class _Judge:
     @cache  # noqa: B019 - a judge lives for one table; the pool is fingerprinted once for it
     def _maker(self, home: Pack, sensor: str) -> CellMaker:
         return CellMaker(home, self.settings, sensor, self.methods, self.tasks)
+
+
+def _plain(settings: Mapping[str, Any]) -> Any:
+    """Settings as they are read back from a record: tuples are lists."""
+    return json.loads(json.dumps(settings))
 
 
 def _asked(record: Record) -> tuple[str, str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vtbench.benchmark import packs, registry
 from vtbench.benchmark.ablation import ablated_terms, subsets
 from vtbench.benchmark.card import card
-from vtbench.benchmark.errors import UsageError
-from vtbench.benchmark.protocols import LINEAR, PROTOCOLS, TRANSFER
+from vtbench.benchmark.errors import UnknownName, UsageError
+from vtbench.benchmark.protocols import LINEAR, PROBES, PROTOCOLS, TRANSFER
 from vtbench.benchmark.rows import all_names
 from vtbench.benchmark.settings import load_profile, profile_names
 from vtbench.benchmark.spec import Spec
@@ -22,6 +22,7 @@ from vtbench.results.selection import GroupKey, groups
 from vtbench.results.tables import RowSpec, Table, TaskColumns, tabulate
 
 if TYPE_CHECKING:
+    from vtbench.benchmark.registry import Registry
     from vtbench.benchmark.session import Session
     from vtbench.benchmark.settings import Settings
     from vtbench.results.record import Record
@@ -71,6 +72,8 @@ def make_table(store: Store, request: TableRequest, selection: Session | None = 
     """
     check_number(request.number)
     protocol = request.protocol or (TRANSFER if request.number == 2 else LINEAR)
+    if protocol not in PROTOCOLS:
+        raise UnknownName("protocol", protocol, PROBES)
     records = [record for record in store.records() if record.protocol == protocol]
     maker = {3: _terms_table, 4: _sensor_table}.get(request.number, _plain_table)
     return maker(store, records, request, protocol, selection)
@@ -107,7 +110,7 @@ def _terms_table(
     selection: Session | None,
 ) -> Tabled:
     known = registry.methods()
-    terms = list(request.terms) or ablated_terms(request.method, known)
+    terms = list(request.terms) or stored_terms(records, request.method, known)
     rows = [
         RowSpec(subset.spec, subset.title, "method" if subset.kept else "control")
         for subset in subsets(request.method, terms, known)
@@ -120,6 +123,15 @@ def _terms_table(
         store, found[key], request, protocol, selection, rows=rows, found=found, keys=[key],
         title=f"Table III: loss ablation of {title}",
     )  # fmt: skip
+
+
+def stored_terms(records: Sequence[Record], method: str, methods: Registry) -> list[str]:
+    """The terms whose ablation the records hold; without any, all that can be ablated."""
+    known = ablated_terms(method, methods)
+    specs = [Spec.parse(record.method) for record in records]
+    off = [{k for k, v in spec.settings if v == 0} for spec in specs if spec.name == method]
+    found = {term for terms in off if terms <= {*known} for term in terms}
+    return [term for term in known if term in found] or known
 
 
 def _sensor_table(
@@ -200,7 +212,10 @@ def card_text(lines: Sequence[str], width: int) -> str:
 
 
 def _choose(found: Mapping[GroupKey, list[Record]], request: TableRequest) -> GroupKey:
-    """The group asked for, or the newest of those that fit."""
+    """The group asked for; of several that fit, of the newest profile, the one with most methods.
+
+    After an ablation of sensors the newest results are of a sensor with one method.
+    """
     profile, pack = request.profile, request.pack
     if profile and profile.endswith((".yaml", ".yml")):
         profile = Path(profile).stem
@@ -213,7 +228,11 @@ def _choose(found: Mapping[GroupKey, list[Record]], request: TableRequest) -> Gr
         and (request.sensor is None or key.sensor == request.sensor)
     ]
     if fitting:
-        return max(fitting, key=lambda key: _latest(found[key]))
+        newest = max(fitting, key=lambda key: _latest(found[key])).profile
+        return max(
+            (key for key in fitting if key.profile == newest),
+            key=lambda key: (len({r.method for r in found[key]}), _latest(found[key])),
+        )
     if not found:
         raise UsageError(f"This store holds no results for {_what(request)}.")
     there = "; ".join(f"--profile {k.profile!r} --data {k.pack} --sensor {k.sensor}" for k in found)
@@ -294,7 +313,19 @@ def _rows(records: Sequence[Record], selection: Session | None, protocol: str) -
     presets = {name: str(Spec.parse(spec)) for name, (spec, _) in PRESETS.items()}
     order = [presets.get(name, name) for name in all_names(registry.methods())]
     rows = {r.method: RowSpec(r.method, r.method_title, r.role) for r in records}
-    return sorted(rows.values(), key=lambda row: _rank(order, row.spec))
+    return sorted(
+        (_without_rivals(row, rows) for row in rows.values()),
+        key=lambda row: _rank(order, row.spec),
+    )
+
+
+def _without_rivals(row: RowSpec, rows: Mapping[str, RowSpec]) -> RowSpec:
+    """A row that does not compete with its own method: an ablation or a trial of a sweep.
+
+    Chosen among many, such a row could be called best of a column by luck.
+    """
+    name, settings = row.spec.partition(":")[::2]
+    return replace(row, role="control") if settings and name in rows else row
 
 
 def _rank(order: Sequence[str], spec: str) -> tuple[float, str]:

@@ -96,7 +96,7 @@ def _head(table: Table) -> Iterator[str]:
     yield "<colgroup><col></colgroup>"
     yield from (f'<colgroup span="{count}"></colgroup>' for _, count in tasks)
     yield "<thead>"
-    yield '<tr><th scope="col" rowspan="2">Method</th>'
+    yield f'<tr><th scope="col" rowspan="2">{table.row_heading}</th>'
     for title, count in tasks:
         yield f'<th scope="colgroup" colspan="{count}">{_text(title)}</th>'
     yield "</tr>"

@@ -110,7 +110,7 @@ def escape(words: str) -> str:
 def _header(table: Table) -> list[str]:
     """Task over metric, with a rule below each task."""
     if not table.columns:
-        return [r"Method \\", r"\midrule"]
+        return [f"{table.row_heading} \\\\", r"\midrule"]
     tasks, rules, start = [], [], 2
     for title, found in groupby(table.columns, lambda column: column.task_title):
         count = len(list(found))
@@ -118,7 +118,7 @@ def _header(table: Table) -> list[str]:
         rules.append(f"\\cmidrule(lr){{{start}-{start + count - 1}}}")
         start += count
     metrics = [escape(marks.header(column)) for column in table.columns]
-    return [_line(["", *tasks]), " ".join(rules), _line(["Method", *metrics]), r"\midrule"]
+    return [_line(["", *tasks]), " ".join(rules), _line([table.row_heading, *metrics]), r"\midrule"]
 
 
 def _body(table: Table) -> Iterator[str]:

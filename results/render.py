@@ -42,7 +42,7 @@ def to_rich(
     """
     columns = list(enumerate(table.columns))[start:stop]
     grid = RichTable(box=box.HORIZONTALS, padding=(0, 0 if tight else 1, 0, 0), pad_edge=False)
-    grid.add_column("Method", no_wrap=True)
+    grid.add_column(table.row_heading, no_wrap=True)
     separator = "\n" if stacked else " "
     widths = {index: _mark_width(table, index) for index, _ in columns}
     for index, column in columns:
@@ -88,7 +88,7 @@ def text(table: Table, width: int = 100) -> str:
 def to_markdown(table: Table) -> str:
     """The whole table as GitHub Markdown; the best is bold, what is tied with it is underlined."""
     titles = [f"{column.task_title} {marks.header(column)}" for column in table.columns]
-    header = ["Method", *map(_literal, titles)]
+    header = [table.row_heading, *map(_literal, titles)]
     rows = [[_literal(row.title), *_markdown_cells(row, table)] for row in table.rows]
     lines = [
         f"**{_literal(table.title)}**",

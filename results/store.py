@@ -76,6 +76,10 @@ class Store:
         found = cells.read(cells.files())[1]
         return sorted({*found, *self._quarantine().entries()})
 
+    def set_aside(self) -> list[Damage]:
+        """(path, reason) of what was set aside and lies there still."""
+        return self._quarantine().entries()
+
     def get(self, identity: str) -> Record | None:
         """The record with this id, or None."""
         cells = self._cells()

@@ -108,6 +108,11 @@ class Table:
     notes: tuple[str, ...]
     facts: TableFacts
 
+    @property
+    def row_heading(self) -> str:
+        """What the rows are."""
+        return "Sensor" if self.number == SENSOR_TABLE else "Method"
+
 
 #: Table number -> its title, for linear probes; other protocols say themselves what they are.
 TITLES = {

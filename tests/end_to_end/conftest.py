@@ -95,6 +95,7 @@ def here(
     shutil.copy(tiny_profile, tmp_path / "tiny.yaml")
     make_pack(tmp_path / "pack")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
     return Here(tmp_path, monkeypatch, capsys)
 
 

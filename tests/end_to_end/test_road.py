@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 if TYPE_CHECKING:
-    from tests.end_to_end.conftest import Bench
+    from tests.end_to_end.conftest import Bench, Here
 
 
 RUN = ["run", "--profile", "tiny.yaml", "--data", "pack", "--tasks", "all"]
@@ -66,16 +66,16 @@ def test_all_methods_and_controls_reach_table_one_and_a_second_run_has_nothing_t
 
 
 def test_the_trained_encoder_differs_from_the_untrained_one_and_is_plain_safetensors(
-    bench: Bench,
+    here: Here,
 ) -> None:
-    assert bench(*RUN, "--methods", "simclr,random_init").returncode == 0
-    weights = [load_file(path) for path in (bench.folder / "runs").rglob("encoder.safetensors")]
+    assert here(*RUN, "--methods", "simclr,random_init").returncode == 0
+    weights = [load_file(path) for path in (here.folder / "runs").rglob("encoder.safetensors")]
 
     assert len(weights) == 1
     assert weights[0]["conv1.weight"].shape == (8, 3, 7, 7)
     assert weights[0]["bn1.num_batches_tracked"] > 0
     first, second = (
-        next(r["scores"] for r in records(bench.folder / "runs")
+        next(r["scores"] for r in records(here.folder / "runs")
              if r["method"] == m and r["task"] == "bar")
         for m in ("simclr", "random_init")
     )  # fmt: skip
@@ -134,44 +134,44 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(bench: Bench, jobs: str) 
     assert "trainings have begun" in status.stdout
 
 
-def test_the_table_can_be_had_again_in_every_format(bench: Bench) -> None:
-    bench(*RUN, "--methods", "simclr,byol,raw_pixels")
+def test_the_table_can_be_had_again_in_every_format(here: Here) -> None:
+    here(*RUN, "--methods", "simclr,byol,raw_pixels")
 
-    text = bench("table", "--published", "--per-axis")
+    text = here("table", "--published", "--per-axis")
     assert "MAE where" in text.stdout or "where" in text.stdout
     assert "SIMULATED" in text.stdout
-    markdown = bench("table", "--format", "markdown")
+    markdown = here("table", "--format", "markdown")
     assert "| SimCLR" in markdown.stdout
-    written = bench("table", "--format", "csv", "--out", "table.csv")
+    written = here("table", "--format", "csv", "--out", "table.csv")
     assert written.returncode == 0
-    assert "simclr" in (bench.folder / "table.csv").read_text()
+    assert "simclr" in (here.folder / "table.csv").read_text()
 
 
-def test_a_simulated_pack_is_made_on_first_use_and_said_to_be_simulated(bench: Bench) -> None:
-    done = bench("run", "--profile", "tiny.yaml", "--methods", "random_init", "raw_pixels")
+def test_a_simulated_pack_is_made_on_first_use_and_said_to_be_simulated(here: Here) -> None:
+    done = here("run", "--profile", "tiny.yaml", "--methods", "random_init", "raw_pixels")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rendering 438 simulated images" in done.stdout
-    found = records(bench.folder / "runs")
+    found = records(here.folder / "runs")
     assert {record["task"] for record in found} == {
         "shape", "grating", "material", "force", "contact_point", "edge_pose",
     }  # fmt: skip
     assert {record["data"]["source"] for record in found} == {"simulated"}
-    assert bench("plan", "--profile", "tiny.yaml").returncode == 0
+    assert here("plan", "--profile", "tiny.yaml").returncode == 0
 
 
 def test_a_changed_profile_makes_its_old_results_stale_and_the_card_tells_the_new_one(
-    bench: Bench,
+    here: Here,
 ) -> None:
-    profile = bench.folder / "tiny.yaml"
-    assert bench(*RUN, "--methods", "random_init,raw_pixels").returncode == 0
+    profile = here.folder / "tiny.yaml"
+    assert here(*RUN, "--methods", "random_init,raw_pixels").returncode == 0
     profile.write_text(
         profile.read_text().replace("classification_epochs: 3", "classification_epochs: 4")
     )
-    assert bench(*RUN, "--methods", "random_init").returncode == 0
-    table = bench("table").stdout
+    assert here(*RUN, "--methods", "random_init").returncode == 0
+    table = here("table").stdout
 
     assert "4 epochs, or" in table
     assert "3 epochs, or" not in table
     assert "stale" in table
-    assert "4 stale" in bench("status").stdout
+    assert "4 stale" in here("status").stdout

@@ -1,4 +1,4 @@
-"""`bench sweep` through the real command: trials, choice and the one look at the test images."""
+"""`bench sweep` as a user meets it: trials, choice and the one look at the test images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vtbench.tasks.data.schema import TaskDeclaration
 from vtbench.tasks.data.writer import DatasetContent, write_pack
 
 if TYPE_CHECKING:
-    from tests.end_to_end.conftest import Bench
+    from tests.end_to_end.conftest import Here
 
 SWEEP = """
 title: A tiny search
@@ -29,8 +29,8 @@ over:
 """
 
 
-def write_sweep(bench: Bench, tasks: str = "shape") -> None:
-    (bench.folder / "mine.yaml").write_text(SWEEP.format(tasks=tasks))
+def write_sweep(here: Here, tasks: str = "shape") -> None:
+    (here.folder / "mine.yaml").write_text(SWEEP.format(tasks=tasks))
 
 
 def records(store: Path) -> list[dict]:
@@ -42,21 +42,21 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def test_the_winner_alone_and_the_default_are_tested_and_nothing_is_done_twice(
-    bench: Bench,
+    here: Here,
 ) -> None:
-    write_sweep(bench, "[shape, bar]")
-    dry = bench("sweep", "mine.yaml", "--dry-run")
+    write_sweep(here, "[shape, bar]")
+    dry = here("sweep", "mine.yaml", "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert "8 cells: 0 cached, 8 to do" in dry.stdout
-    assert not (bench.folder / "runs").exists()
+    assert not (here.folder / "runs").exists()
 
-    done = bench("sweep", "mine.yaml")
+    done = here("sweep", "mine.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     text = " ".join(done.stdout.split())
     assert "SIMULATED data tiny" in text
     assert "Selection effect: 4 settings were tried" in text
 
-    found = records(bench.folder / "runs")
+    found = records(here.folder / "runs")
     protocols = Counter(record["protocol"] for record in found)
     assert protocols["validation"] == 4 * 2
     tested = {(r["method"], r["profile"]) for r in found if r["protocol"] == "linear"}
@@ -65,12 +65,12 @@ def test_the_winner_alone_and_the_default_are_tested_and_nothing_is_done_twice(
     assert len(tested) <= 2
     for record in (r for r in found if r["protocol"] == "validation"):
         assert record["scores"] == record["val_scores"]
-    assert len(list((bench.folder / "runs" / "encoders").iterdir())) == 4
+    assert len(list((here.folder / "runs" / "encoders").iterdir())) == 4
 
-    before = {path: path.read_bytes() for path in (bench.folder / "runs/cells").iterdir()}
-    again = bench("sweep", "mine.yaml", "--format", "csv")
+    before = {path: path.read_bytes() for path in (here.folder / "runs/cells").iterdir()}
+    again = here("sweep", "mine.yaml", "--format", "csv")
     assert again.returncode == 0, again.stderr
-    assert {p: p.read_bytes() for p in (bench.folder / "runs/cells").iterdir()} == before
+    assert {p: p.read_bytes() for p in (here.folder / "runs/cells").iterdir()} == before
     lines = rows(again.stdout)  # progress is elsewhere
     assert len(lines) == 4
     assert [line["winner"] for line in lines] == ["True", "False", "False", "False"]
@@ -79,28 +79,28 @@ def test_the_winner_alone_and_the_default_are_tested_and_nothing_is_done_twice(
         float(line["mean_rank"]) for line in lines
     )
 
-    table = bench("table", "--profile", "tiny", "--format", "csv")
+    table = here("table", "--profile", "tiny", "--format", "csv")
     shown = {row["method"] for row in rows(table.stdout)}
     assert shown == {method for method, profile in tested if profile == "tiny"}
 
 
-def test_the_default_is_the_cell_of_bench_run(bench: Bench) -> None:
-    write_sweep(bench)
+def test_the_default_is_the_cell_of_bench_run(here: Here) -> None:
+    write_sweep(here)
     run = ("run", "--methods", "simclr", "--tasks", "shape", "--profile", "tiny.yaml")
-    assert bench(*run, "--data", "pack").returncode == 0
-    done = bench("sweep", "mine.yaml", "--set", "pretrain.epochs=2", "--set", "probe.batch_size=16")
+    assert here(*run, "--data", "pack").returncode == 0
+    done = here("sweep", "mine.yaml", "--set", "pretrain.epochs=2", "--set", "probe.batch_size=16")
 
     assert done.returncode == 0, done.stderr
-    linear = [r for r in records(bench.folder / "runs") if r["protocol"] == "linear"]
+    linear = [r for r in records(here.folder / "runs") if r["protocol"] == "linear"]
     assert sum(r["method"] == "simclr" and "lr=" not in r["profile"] for r in linear) == 1
-    assert len(list((bench.folder / "runs" / "encoders").iterdir())) == 4
+    assert len(list((here.folder / "runs" / "encoders").iterdir())) == 4
 
 
 def test_garbage_for_test_labels_changes_no_choice(
-    bench: Bench, make_pack: Callable[..., Pack]
+    here: Here, make_pack: Callable[..., Pack]
 ) -> None:
-    write_sweep(bench)
-    data = make_pack(bench.folder / "made", count=60).dataset("colours")
+    write_sweep(here)
+    data = make_pack(here.folder / "made", count=60).dataset("colours")
     honest, garbage = data.columns["shape"].copy(), data.columns["shape"].copy()
     garbage[data.splits["test"]] = 2 - garbage[data.splits["test"]] // 2
     assert (honest != garbage).any()
@@ -108,7 +108,7 @@ def test_garbage_for_test_labels_changes_no_choice(
     outputs = {}
     for name, labels in (("honest", honest), ("garbage", garbage)):
         write_pack(
-            bench.folder / name,
+            here.folder / name,
             name="tiny",
             title="Colours",
             source="simulated",
@@ -125,7 +125,7 @@ def test_garbage_for_test_labels_changes_no_choice(
             ],
             tasks={"shape": TaskDeclaration(dataset="colours", label="shape")},
         )
-        done = bench(
+        done = here(
             "sweep", "mine.yaml", "--data", name, "--store", f"runs-{name}", "--format", "csv"
         )
         assert done.returncode == 0, done.stderr
@@ -139,29 +139,29 @@ def test_garbage_for_test_labels_changes_no_choice(
     assert outputs["honest"] == outputs["garbage"]
 
 
-def test_a_trial_that_diverges_is_shown_and_not_chosen(bench: Bench) -> None:
-    write_sweep(bench)
-    path = bench.folder / "mine.yaml"
+def test_a_trial_that_diverges_is_shown_and_not_chosen(here: Here) -> None:
+    write_sweep(here)
+    path = here.folder / "mine.yaml"
     path.write_text(path.read_text().partition("over:")[0] + "over: {lr: [2e-3, 1e30]}\n")
-    done = bench("sweep", "mine.yaml", "--out", "found.md", "--format", "markdown")
+    done = here("sweep", "mine.yaml", "--out", "found.md", "--format", "markdown")
 
     assert done.returncode == 1
-    text = (bench.folder / "found.md").read_text()
+    text = (here.folder / "found.md").read_text()
     assert "Trial 1 failed" in text
     assert "No trial is better than the default" in text
-    found = records(bench.folder / "runs")
+    found = records(here.folder / "runs")
     assert [r["method"] for r in found if r["protocol"] == "linear"] == ["simclr"]
 
 
-def test_wrong_sweeps_end_before_anything_is_made(bench: Bench) -> None:
-    write_sweep(bench)
+def test_wrong_sweeps_end_before_anything_is_made(here: Here) -> None:
+    write_sweep(here)
     for arguments, reason in (
         (("nothing",), "There is no sweep 'nothing'; known: sarl_lambda, simclr_lr."),
         (("mine.yaml", "--tasks", "shap"), "did you mean 'shape'"),
         (("simclr_lr", "--tasks", "gelsight", "--profile", "tiny.yaml"), "another pack's"),
     ):
-        done = bench("sweep", *arguments)
+        done = here("sweep", *arguments)
         assert done.returncode == 2, arguments
         assert reason in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
-    assert not (bench.folder / "runs").exists()
+    assert not (here.folder / "runs").exists()

@@ -125,9 +125,13 @@ def test_an_ablation_trains_every_subset_of_terms_and_none(here: Here) -> None:
     assert {r["method"] for r in records(here.folder / "runs")} == {
         "sarl", "sarl:sal=0", "sarl:ram=0", "sarl:ram=0:sal=0",
     }  # fmt: skip
-    table = here("table", "3", "--method", "sarl", "--terms", "sal,ram", "--format", "csv")
+    table = here("table", "3", "--format", "csv")
     assert table.returncode == 0, table.stderr
     assert len(table.stdout.splitlines()) == 5
+    first = here("table", "1", "--format", "csv").stdout.splitlines()
+    roles = {row.split(",")[0]: row.split(",")[2] for row in first[1:]}
+    assert roles["sarl"] == "method"
+    assert roles["sarl:ram=0"] == "control"  # it does not compete with its own method
 
 
 def test_without_its_only_term_a_method_is_the_untrained_encoder(here: Here) -> None:
@@ -184,6 +188,8 @@ def test_other_protocols_are_tables_of_their_own(here: Here) -> None:
     assert len({r["id"] for r in found}) == len(found) == 10
     neighbours = next(r for r in found if r["protocol"] == "knn")
     assert neighbours["training"]["neighbours"] in (1, 5, 10, 20)
+    status = here("status")
+    assert "10 cells done, 0 failed, 0 stale" in status.stdout
     table = here("table", "--protocol", "knn")
     assert "nearest neighbours by the cosine" in " ".join(table.stdout.split())
 

@@ -205,10 +205,8 @@ def test_the_papers_sensor_is_compared_although_another_is_newer(
 
 
 def test_scores_of_single_images_are_read_beside_the_predictions(store, make_record):
-    from vtbench.benchmark.cli_compare import sample_scores
-
     record = make_record("sarl", "shape", 0, {"top1": 50.0}, predictions="predictions/abc.npy")
-    read = sample_scores(store)
+    read = store.sample_scores
     assert read(record) is None
 
     store.write_array(store.root / "predictions/abc.scores.npy", np.array([0.0, 100.0]))

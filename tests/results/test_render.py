@@ -36,8 +36,8 @@ quick. Seeds 0, 1. Images (train / val / test): 70 / 15 / 15 for each task.
   mean as displayed, where not tied. Reference and control rows do not compete.
 • ≈ means: not shown to differ from the best at 95 %, each method against the
   best, after Holm's correction for several tests. Only the luck of the seeds is
-  counted, as scores of single images are not known: on other test images fewer
-  differences would hold.
+  counted, as scores of single images are not at hand: on other test images
+  fewer differences would hold.
 • Mean ± sample standard deviation over n = 2 seeds, not an interval of the
   mean; the 95 % intervals are in CSV and HTML.
 • (n=…) after a number: fewer seeds than the 2 of other cells.
@@ -61,7 +61,7 @@ SIMULATED data: ViTacTip simulator (vitactip-sim), sensor vitactip. Profile quic
 | Raw pixels + linear | 21.00 ±1.41 | 100.00 ±0.00 | 0.2000 ±0.0000 |
 
 - ¹ best by mean; ≈ statistically tied with it; ², ³ second and third by the mean as displayed, where not tied. Reference and control rows do not compete.
-- ≈ means: not shown to differ from the best at 95 %, each method against the best, after Holm's correction for several tests. Only the luck of the seeds is counted, as scores of single images are not known: on other test images fewer differences would hold.
+- ≈ means: not shown to differ from the best at 95 %, each method against the best, after Holm's correction for several tests. Only the luck of the seeds is counted, as scores of single images are not at hand: on other test images fewer differences would hold.
 - Mean ± sample standard deviation over n = 2 seeds, not an interval of the mean; the 95 % intervals are in CSV and HTML.
 - (n=…) after a number: fewer seeds than the 2 of other cells.
 - ° one seed (n = 1): nothing is claimed about differences.
