@@ -64,8 +64,15 @@ def _measured(session: Session, task: str, images: int) -> SpatialTable:
     from vtbench.results.spatial_table import tabulate
 
     store = session.open_store(create=False)
+    records = read_records(store)
+    profiles = sorted({record.profile for record in records})
+    if session.profile.name not in profiles:
+        raise UsageError(
+            f"This store holds no results of the profile {session.profile.name!r}; choose one of "
+            f"those that it has with --profile: {', '.join(profiles) or 'none'}."
+        )
     make_packs(session)
-    found = survey(session, task, store, read_records(store))
+    found = survey(session, task, store, records)
     if not found.jobs:
         raise UsageError(
             "There is no encoder to look at: "

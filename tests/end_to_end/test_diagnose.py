@@ -103,3 +103,17 @@ def test_what_cannot_be_is_one_sentence(
     assert found.returncode == 2
     assert reason in found.stderr.replace("\n", " ")
     assert "Traceback" not in found.stderr
+
+
+def test_another_profile_than_the_stores_is_named_before_anything_is_rendered(
+    trained: Callable,
+) -> None:
+    done = trained("diagnose", "--methods", "simclr")
+
+    assert done.returncode == 2
+    assert (
+        "no results of the profile 'quick'; choose one of those that it has with --profile: "
+        in (done.stderr)
+    )
+    assert "tiny" in done.stderr
+    assert "rendering" not in done.stdout
