@@ -170,7 +170,8 @@ class Desk:
         """Today's settings of the profile of Table I."""
         shown = self.shown(1)
         records = [r for runs in shown.runs.values() for r in runs.done]
-        return tabling.profile_settings(shown.table.facts.group.profile, records)
+        profile = shown.table.facts.group.profile
+        return tabling.profile_settings(profile, records, self.request.profile)
 
     @cache  # noqa: B019 - a desk lives for one command
     def pack(self, name: str) -> Pack:

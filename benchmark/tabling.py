@@ -19,7 +19,7 @@ from vtbench.benchmark.spec import Spec
 from vtbench.benchmark.staleness import stale
 from vtbench.methods import PRESETS
 from vtbench.results.selection import GroupKey, groups
-from vtbench.results.tables import RowSpec, Table, TaskColumns, tabulate
+from vtbench.results.tables import SENSOR_TABLE, RowSpec, Table, TaskColumns, tabulate
 
 if TYPE_CHECKING:
     from vtbench.benchmark.registry import Registry
@@ -174,12 +174,13 @@ def _tabled(
         title = f"{title}, {PROTOCOLS[protocol].title}"
     elif protocol not in (LINEAR, TRANSFER):
         title = f"Tasks of Table I: {PROTOCOLS[protocol].title}"
+    asked = records if request.number in (1, 2) else _compared(records, request.number)
     table = tabulate(
         records,
         number=request.number,
         title=title,
         rows=rows,
-        tasks=_tasks(records, selection, protocol),
+        tasks=_tasks(asked, selection, protocol),
         stale=frozenset(old),
         published=request.published,
         per_axis=request.per_axis,
@@ -277,10 +278,17 @@ def stale_records(
     return stale(records, methods, tasks, settings=settings, packs=known)
 
 
-def profile_settings(profile: str, records: Sequence[Record]) -> Settings | None:
-    """Today's settings of a profile named in records; None for a user's own file."""
+def profile_settings(
+    profile: str, records: Sequence[Record], given: str | None = None
+) -> Settings | None:
+    """Today's settings of a profile named in records; None for a user's own file.
+
+    `given` is what was asked for; where it is that file, it is read.
+    """
     name, *overrides = profile.split(", ")
-    if name not in profile_names():
+    if given is not None and Path(given).stem == name and Path(given).is_file():
+        name = given
+    elif name not in profile_names():
         return None
     used = {r.settings["encoder"]["precision"] for r in records if "encoder" in r.settings}
     try:
@@ -326,6 +334,18 @@ def _without_rivals(row: RowSpec, rows: Mapping[str, RowSpec]) -> RowSpec:
     """
     name, settings = row.spec.partition(":")[::2]
     return replace(row, role="control") if settings and name in rows else row
+
+
+def _compared(records: Sequence[Record], number: int) -> Sequence[Record]:
+    """The records on tasks that more than one row of an ablation was asked; else all.
+
+    The full method is often asked more than its ablations are.
+    """
+    rows: dict[str, set[str]] = {}
+    for record in records:
+        row = record.sensor if number == SENSOR_TABLE else record.method
+        rows.setdefault(record.task, set()).add(row)
+    return [record for record in records if len(rows[record.task]) > 1] or records
 
 
 def _rank(order: Sequence[str], spec: str) -> tuple[float, str]:

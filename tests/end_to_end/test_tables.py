@@ -132,6 +132,8 @@ def test_an_ablation_trains_every_subset_of_terms_and_none(here: Here) -> None:
     roles = {row.split(",")[0]: row.split(",")[2] for row in first[1:]}
     assert roles["sarl"] == "method"
     assert roles["sarl:ram=0"] == "control"  # it does not compete with its own method
+    assert here("run", *TINY, "--tasks", "bar", "--methods", "sarl").returncode == 0
+    assert here("table", "3", "--format", "csv").stdout == table.stdout  # no column of one row
 
 
 def test_without_its_only_term_a_method_is_the_untrained_encoder(here: Here) -> None:
