@@ -337,15 +337,16 @@ def _without_rivals(row: RowSpec, rows: Mapping[str, RowSpec]) -> RowSpec:
 
 
 def _compared(records: Sequence[Record], number: int) -> Sequence[Record]:
-    """The records on tasks that more than one row of an ablation was asked; else all.
+    """The records on tasks that at least half as many rows were asked as on any task.
 
-    The full method is often asked more than its ablations are.
+    The full method and the one without all terms are often asked more than what is between.
     """
     rows: dict[str, set[str]] = {}
     for record in records:
         row = record.sensor if number == SENSOR_TABLE else record.method
         rows.setdefault(record.task, set()).add(row)
-    return [record for record in records if len(rows[record.task]) > 1] or records
+    most = max(map(len, rows.values()), default=0)
+    return [record for record in records if 2 * len(rows[record.task]) >= most]
 
 
 def _rank(order: Sequence[str], spec: str) -> tuple[float, str]:
