@@ -94,14 +94,14 @@ def _ours(store: Store, request: TableRequest) -> Ours:
 
 
 def _lacking(number: int, error: str, *, asked: bool) -> str:
-    from vtbench.results.paper_comparison import NUMERALS
+    from vtbench.results.paper import NUMERALS
 
     why = f" {error}" if asked else ""
     return f"Table {NUMERALS[number]} is not in this store: `{FILLED_BY[number]}` fills it.{why}"
 
 
 def _gaps(number: int, gaps: int, cells: int) -> str:
-    from vtbench.results.paper_comparison import NUMERALS
+    from vtbench.results.paper import NUMERALS
 
     return (
         f"Table {NUMERALS[number]} has no result for {gaps} of the paper's {cells} cells: "

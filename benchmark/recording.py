@@ -68,7 +68,7 @@ class Recorder:
             "rows": result.test_indices,
         }
         for what, values in beside.items():
-            self.store.write_array(path.with_name(f"{path.stem}.{what}.npy"), values)
+            self.store.write_array(self.store.beside(path, what), values)
         facts = {name: value for name, value in training.items() if name != "seconds"}
         facts |= {"best_epoch": result.best_epoch, **result.chosen}
         where = provenance(device=self.device, seconds=seconds) | {"precision": self.precision}

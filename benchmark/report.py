@@ -17,7 +17,7 @@ from vtbench.benchmark.report_figures import draw_figures
 from vtbench.benchmark.report_head import head, sources, title
 from vtbench.benchmark.tabling import Tabled, TableRequest, make_table
 from vtbench.results.notes import PAPER_SENSOR
-from vtbench.results.paper_comparison import NUMERALS
+from vtbench.results.paper import NUMERALS
 from vtbench.results.report.model import Lacking, Problem, Report, TableView
 from vtbench.results.report.problems import problems
 from vtbench.results.store import Store

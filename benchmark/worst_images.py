@@ -88,7 +88,7 @@ class WorstImages:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
         """Predictions, targets, scores and rows of the test images."""
         path = self.store.root / str(record.predictions)
-        beside = [path.with_name(f"{path.stem}.{n}.npy") for n in ("targets", "scores", "rows")]
+        beside = [self.store.beside(path, what) for what in ("targets", "scores", "rows")]
         read = [self.store.read_array(one) for one in (path, *beside)]
         found = [array for array in read if array is not None]
         if len(found) < len(read) or len({len(array) for array in found}) != 1:

@@ -11,7 +11,7 @@ import numpy as np
 
 from vtbench.results.cells import Column, displayed, is_better
 from vtbench.results.comparison import ALPHA, Comparison, compare_all, rank_analysis
-from vtbench.results.paper import ColumnKey, published
+from vtbench.results.paper import NUMERALS, ColumnKey, published
 from vtbench.results.paper_claims import (
     CLAIMS,
     NONE,
@@ -22,7 +22,7 @@ from vtbench.results.paper_claims import (
     Gain,
     methods_of,
 )
-from vtbench.results.paper_comparison import NUMERALS, Ours, printed_column, row_titles
+from vtbench.results.paper_comparison import Ours, printed_column, row_titles
 from vtbench.results.record import Record
 from vtbench.results.statistics import LEVEL, holm, mean
 from vtbench.results.verdicts import Samples

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from vtbench.results.cells import Column
 from vtbench.results.claim_verdicts import Finding
+from vtbench.results.paper import NUMERALS
 from vtbench.results.paper_claims import NOT_CHECKED
-from vtbench.results.paper_comparison import NUMERALS, ColumnMatch, Match, TableMatch
+from vtbench.results.paper_comparison import ColumnMatch, Match, TableMatch
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
 _EMPTY = {"missing": "–", "failed": "failed", "stale": "stale"}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from textwrap import shorten
 
 from vtbench.results.cells import Column, Row, displayed, is_better, is_ranked
+from vtbench.results.paper import NUMERALS
 from vtbench.results.record import Record
 from vtbench.results.selection import GroupKey, Runs
 
@@ -143,7 +144,7 @@ def published_notes(number: int, group: GroupKey, rows: Sequence[Row]) -> list[s
     """What the paper's numbers may be compared with."""
     if not any(cell.published is not None for row in rows for cell in row.cells):
         return []
-    table, data = ("I", "II", "III", "IV")[number - 1], PAPER_DATA[number]
+    table, data = NUMERALS[number], PAPER_DATA[number]
     note = f"In brackets: the paper's Table {table} (arXiv 2512.01908), measured on {data}"
     if group.source == "real" and (
         number == 4 or (group.pack, group.sensor) == (PAPER_PACK, PAPER_SENSOR)

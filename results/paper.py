@@ -38,6 +38,9 @@ ROWS: dict[str, str] = {
     "ViTacTip": "vitactip",
 }
 
+#: The paper's tables by number.
+NUMERALS = {1: "I", 2: "II", 3: "III", 4: "IV"}
+
 #: (task, metric), e.g. ("edge_pose", "mae").
 ColumnKey = tuple[str, str]
 

@@ -16,8 +16,6 @@ from vtbench.results.selection import Runs, select
 from vtbench.results.statistics import Summary, summarise, within
 from vtbench.results.tables import SENSOR_TABLE, Table
 
-NUMERALS = {1: "I", 2: "II", 3: "III", 4: "IV"}
-
 #: The row that the paper shows "as a reference only (not ranked)", Table I.
 REFERENCE = "supervised"
 

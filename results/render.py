@@ -88,18 +88,18 @@ def text(table: Table, width: int = 100) -> str:
 def to_markdown(table: Table) -> str:
     """The whole table as GitHub Markdown; the best is bold, what is tied with it is underlined."""
     titles = [f"{column.task_title} {marks.header(column)}" for column in table.columns]
-    header = [table.row_heading, *map(_literal, titles)]
-    rows = [[_literal(row.title), *_markdown_cells(row, table)] for row in table.rows]
+    header = [table.row_heading, *map(literal, titles)]
+    rows = [[literal(row.title), *_markdown_cells(row, table)] for row in table.rows]
     lines = [
-        f"**{_literal(table.title)}**",
+        f"**{literal(table.title)}**",
         "",
-        _literal(table.facts.sentence),
+        literal(table.facts.sentence),
         "",
         _markdown_line(header),
         _markdown_line(["---", *("---:" for _ in table.columns)]),
         *map(_markdown_line, rows),
         "",
-        *(f"- {_literal(note)}" for note in table.notes),
+        *(f"- {literal(note)}" for note in table.notes),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -194,7 +194,7 @@ def _markdown_line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _literal(words: str) -> str:
+def literal(words: str) -> str:
     """Words of unknown origin that Markdown shows as they are."""
     return re.sub(r"[\\`*<|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", words)
 

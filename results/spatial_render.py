@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from vtbench.results.marks import printable
-from vtbench.results.render import _literal
+from vtbench.results.render import literal
 from vtbench.results.spatial import MEASURES
 from vtbench.results.spatial_table import Reading, SpatialRow, SpatialTable
 
@@ -49,16 +49,16 @@ def to_markdown(table: SpatialTable) -> str:
     lines = [
         f"**{TITLE} {table.source} data**",
         "",
-        _literal(table.sentence),
+        literal(table.sentence),
         "",
         f"| {' | '.join(titles)} |",
         f"| --- | --- | {' | '.join('---:' for _ in MEASURES)} |",
     ]
     for layer, row, _ in _lines(table):
         cells = [_cell(reading) for reading in _readings(row, layer)]
-        words = [_layer(table, layer), _literal(printable(row.title)), *cells]
+        words = [_layer(table, layer), literal(printable(row.title)), *cells]
         lines.append(f"| {' | '.join(words)} |")
-    notes = [f"- {_literal(printable(note))}" for note in table.notes]
+    notes = [f"- {literal(printable(note))}" for note in table.notes]
     return "\n".join([*lines, "", *notes]) + "\n"
 
 

@@ -124,6 +124,11 @@ class Store:
         """Where the per-sample predictions of one record are kept."""
         return self.root / "predictions" / f"{slug(identity)}.npy"
 
+    @staticmethod
+    def beside(predictions: Path, what: str) -> Path:
+        """Where `what` of each test image is kept: "targets", "scores" or "rows"."""
+        return predictions.with_name(f"{predictions.stem}.{what}.npy")
+
     def sample_scores(self, record: Record) -> np.ndarray | None:
         """float64 (N,): the score of each test image, whose mean is the record's primary score.
 
@@ -131,8 +136,7 @@ class Store:
         """
         if record.predictions is None:
             return None
-        path = self.root / record.predictions
-        return self.read_array(path.with_name(f"{path.stem}.scores.npy"))
+        return self.read_array(self.beside(self.root / record.predictions, "scores"))
 
     def write_array(self, path: Path, array: np.ndarray) -> None:
         """Write `array` atomically as .npy, without pickle, to a path inside the store."""

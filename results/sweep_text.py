@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vtbench.results.choice import Choice, Column, Judged
 from vtbench.results.marks import ARROWS, printable
+from vtbench.results.render import literal
 from vtbench.results.statistics import Summary
 
 #: A grid: header and rows of text cells.
@@ -265,5 +265,5 @@ def _markdown(grid: Grid) -> str:
 
 
 def _literal(words: str) -> str:
-    """Words of unknown origin that Markdown shows as they are."""
-    return re.sub(r"[\\`*<|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", printable(words))
+    """Words of unknown origin on one line, which Markdown shows as they are."""
+    return literal(printable(words))

@@ -38,8 +38,8 @@ def read_answer(store: Store, row: Row, record: Record) -> Answer:
         raise ResultsError(f"{words}: no predictions are stored")
     path = store.root / record.predictions
     predictions = store.read_array(path)
-    targets = store.read_array(path.with_name(f"{path.stem}.targets.npy"))
-    rows = store.read_array(path.with_name(f"{path.stem}.rows.npy"))
+    targets = store.read_array(store.beside(path, "targets"))
+    rows = store.read_array(store.beside(path, "rows"))
     if predictions is None or targets is None:
         raise ResultsError(f"{words}: no predictions are stored")
     if predictions.ndim != 2 or len(predictions) != len(targets):

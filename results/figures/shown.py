@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from vtbench.results.cells import Cell, Column, Row
 from vtbench.results.errors import ResultsError
 from vtbench.results.figures.style import Facts
+from vtbench.results.paper import NUMERALS
 from vtbench.results.record import Record
 from vtbench.results.selection import Runs, select
 from vtbench.results.tables import SENSOR_TABLE, Table
@@ -92,7 +93,6 @@ class Shown:
         return self.cell(row, column).mean is not None
 
 
-NUMERALS = ("?", "I", "II", "III", "IV")
 _REASONS = {
     "failed": "failed",
     "stale": "stale, as code, settings or data have changed",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from vtbench.results import compare_text, render
 from vtbench.results.marks import printable
+from vtbench.results.render import literal
 from vtbench.results.report.model import Problem, Report
 from vtbench.results.report.protocol import cards
 
@@ -66,5 +67,5 @@ def _list(lines: Iterator[str] | Sequence[str]) -> str:
 
 
 def _literal(words: str) -> str:
-    """Words of unknown origin that Markdown shows as they are."""
-    return re.sub(r"[\\`*<|\[]|(?<!\w)_|_(?!\w)", r"\\\g<0>", printable(words))
+    """Words of unknown origin that Markdown shows as they are, and takes for no link."""
+    return literal(printable(words)).replace("[", r"\[")

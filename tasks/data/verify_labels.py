@@ -11,12 +11,12 @@ import numpy as np
 
 from vtbench.tasks.data.findings import Finding, Item, Level, Rows, counted, listed
 from vtbench.tasks.data.labels import Labels
+from vtbench.tasks.data.magnitude import LARGEST_LABEL
 from vtbench.tasks.data.schema import SPLITS, Column, DatasetDeclaration
 
 _FEW = 5  # training images of a class; with fewer, a linear head fits them by heart
 _UNEVEN = 10  # largest class / smallest, above which Top-1 speaks of the large classes
 _FAR = 8.0  # robust standard deviations from the median; a normal value is never there
-_LARGE = 1e18  # its square is still a float32, in which heads are trained
 #: How far outside the training range a test value may lie, as a share of that range: 5 %, or four
 #: times the mean distance of neighbouring values, which even splits at random lead to.
 _BEYOND, _NEIGHBOURS = 0.05, 4
@@ -136,15 +136,15 @@ def _number_findings(
             "nothing to learn; leave the column out and import again.",
         )
         return
-    large = np.flatnonzero(np.abs(values) > _LARGE)
+    large = np.flatnonzero(np.abs(values) > LARGEST_LABEL)
     if len(large):
         yield Finding(
             grave,
             "too large",
             place,
             f"{where} {counted(len(large), 'value')} {'is' if len(large) == 1 else 'are'} beyond "
-            f"{_LARGE:g}, at {rows.listed(large)}, too large to train on; correct or leave out "
-            "these rows, or give the column in a larger unit.",
+            f"{LARGEST_LABEL:g}, at {rows.listed(large)}, too large to train on; correct or leave "
+            "out these rows, or give the column in a larger unit.",
             _value_items(large, values, unit, rows),
         )
         return
