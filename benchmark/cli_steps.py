@@ -11,7 +11,7 @@ import typer
 from vtbench.benchmark.console import console, errors, say
 
 if TYPE_CHECKING:
-    from vtbench.benchmark.plan import RunPlan
+    from vtbench.benchmark.planning import RunPlan
     from vtbench.benchmark.session import Session
     from vtbench.results.record import Record
     from vtbench.results.store import Store

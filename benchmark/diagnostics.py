@@ -23,7 +23,7 @@ from vtbench.benchmark import assemble, checkpoint, fingerprint
 from vtbench.benchmark.environment import clock, provenance
 from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.identity import ENCODING_CODE, READING_CODE, UNTRAINED_CODE
-from vtbench.benchmark.plan import Job
+from vtbench.benchmark.planning import Job
 from vtbench.benchmark.seeding import generator
 from vtbench.methods import equivariance
 from vtbench.methods.encoder import Features

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vtbench.benchmark import checkpoint, registry
-from vtbench.benchmark.plan import CellMaker, Job, Question
+from vtbench.benchmark.planning import CellMaker, Job, Question
 
 if TYPE_CHECKING:
     from vtbench.benchmark.rows import Row

@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from vtbench.benchmark.launch import Workers
-from vtbench.benchmark.plan import Job
+from vtbench.benchmark.planning import Job
 from vtbench.benchmark.rows import Route
 from vtbench.benchmark.settings import Encoder, Settings
 

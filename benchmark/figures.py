@@ -17,7 +17,7 @@ import numpy as np
 from vtbench.benchmark import fingerprint, registry, tabling
 from vtbench.benchmark.ablation import ablated_terms
 from vtbench.benchmark.errors import UnknownName, UsageError, user_errors
-from vtbench.benchmark.plan import CellMaker, Question
+from vtbench.benchmark.planning import CellMaker, Question
 from vtbench.benchmark.rows import CONTROLS, select_rows
 from vtbench.benchmark.spec import Spec
 from vtbench.results.errors import ResultsError

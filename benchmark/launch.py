@@ -23,7 +23,7 @@ from typing import Any
 from vtbench.benchmark.environment import clock, cores
 from vtbench.benchmark.errors import Interrupted, UsageError, VTBenchError
 from vtbench.benchmark.packs import PackSource
-from vtbench.benchmark.plan import Job, Site
+from vtbench.benchmark.planning import Job, Site
 from vtbench.benchmark.settings import Hardware, Settings
 
 #: An event is (job title, stage, done, total, numbers); the display draws it.

@@ -13,7 +13,7 @@ from vtbench.benchmark.tabling import stale_records
 from vtbench.results.selection import GroupKey, group_key, groups
 
 if TYPE_CHECKING:
-    from vtbench.benchmark.plan import RunPlan
+    from vtbench.benchmark.planning import RunPlan
     from vtbench.benchmark.session import Session
     from vtbench.results.record import Record
     from vtbench.results.store import Store

@@ -14,7 +14,7 @@ from vtbench.benchmark import registry
 from vtbench.benchmark.environment import provenance
 from vtbench.benchmark.errors import user_errors
 from vtbench.benchmark.identity import settings_of
-from vtbench.benchmark.plan import Cell, Job
+from vtbench.benchmark.planning import Cell, Job
 from vtbench.benchmark.rows import Row
 from vtbench.benchmark.settings import Profile
 from vtbench.results.record import MetricFacts, Record

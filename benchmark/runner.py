@@ -19,7 +19,7 @@ from vtbench.benchmark import assemble, checkpoint, encode, fingerprint, registr
 from vtbench.benchmark.asking import ask
 from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted, VTBenchError
-from vtbench.benchmark.plan import Cell, Job, Site
+from vtbench.benchmark.planning import Cell, Job, Site
 from vtbench.benchmark.pretrain import Plan as TrainingPlan
 from vtbench.benchmark.pretrain import pretrain
 from vtbench.benchmark.protocols import TRANSFER

@@ -17,7 +17,7 @@ from vtbench.benchmark.environment import supports_bf16
 from vtbench.benchmark.estimate import Estimate, estimate
 from vtbench.benchmark.launch import Listener, Workers
 from vtbench.benchmark.packs import PackSource, transfer_sources
-from vtbench.benchmark.plan import (
+from vtbench.benchmark.planning import (
     Cell,
     Job,
     Question,

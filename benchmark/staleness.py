@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtbench.benchmark.errors import RegistryError, UnknownName
 from vtbench.benchmark.identity import code_of, settings_of
-from vtbench.benchmark.plan import CellMaker, Question
+from vtbench.benchmark.planning import CellMaker, Question
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import CONTROLS, Row
 from vtbench.benchmark.spec import Spec

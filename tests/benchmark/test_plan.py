@@ -11,7 +11,7 @@ import pytest
 from vtbench.benchmark import registry
 from vtbench.benchmark.errors import UnknownName, UsageError
 from vtbench.benchmark.identity import settings_of
-from vtbench.benchmark.plan import Question, RunPlan, make_plan
+from vtbench.benchmark.planning import Question, RunPlan, make_plan
 from vtbench.benchmark.protocols import LINEAR
 from vtbench.benchmark.rows import CONTROLS, all_names, select_rows, select_tasks
 from vtbench.benchmark.settings import load_profile

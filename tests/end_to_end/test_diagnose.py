@@ -69,10 +69,10 @@ def test_a_damaged_measurement_is_taken_again(trained: Callable) -> None:
 def test_a_stale_encoder_is_left_out_and_named(
     trained: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vtbench.benchmark import plan
+    from vtbench.benchmark import planning
 
-    real = plan.encoder_id
-    monkeypatch.setattr(plan, "encoder_id", lambda *a, **k: real(*a, **k)[::-1])  # code changed
+    real = planning.encoder_id
+    monkeypatch.setattr(planning, "encoder_id", lambda *a, **k: real(*a, **k)[::-1])  # code changed
     found = trained("diagnose", *LOOK, "--methods", "simclr,random_init")
 
     assert found.returncode == 0, found.stderr
