@@ -63,10 +63,14 @@ class Objective(nn.Module):
     def forward(self, images: Tensor, step: list[int]) -> dict[str, Tensor]:
         """images: uint8 (B, H, W, 3); step: the fields of Progress."""
         progress = Progress(*step)
+        return self.method.losses(self.views(images, progress), progress)
+
+    def views(self, images: Tensor, progress: Progress) -> Views:
+        """The views of a step, channels last."""
         drawn = generator(self.seed, "views", progress.step)
         views = make_views(images, self.recipe.views, size=self.size, generator=drawn)
         faster = tuple(v.contiguous(memory_format=torch.channels_last) for v in views.images)
-        return self.method.losses(Views(faster, views.geometry), progress)
+        return Views(faster, views.geometry)
 
 
 def pretrain(
