@@ -10,6 +10,7 @@ import typer
 from vtbench.benchmark.cli_steps import (
     DataName,
     Device,
+    Force,
     Methods,
     Out,
     Overrides,
@@ -17,6 +18,7 @@ from vtbench.benchmark.cli_steps import (
     Seeds,
     Sensor,
     StoreFolder,
+    check_out,
     make_packs,
     open_session,
     read_records,
@@ -46,14 +48,16 @@ def diagnose(
         Literal["text", "markdown", "csv"], typer.Option("--format", help="how to write the table")
     ] = "text",
     out: Out = None,
+    force: Force = False,
 ) -> None:
     """Are the feature maps equivariant? Measures encoders that the store holds; trains nothing."""
+    check_out(out, force=force)
     session = open_session(
         methods=methods, tasks=[task or "all"], profile=profile, overrides=overrides, seeds=seeds,
         store=store, data=data, sensor=sensor, device=device, jobs=None,
     )  # fmt: skip
     table = _measured(session, task or session.tasks[0], images)
-    write(_rendered(table, form), out)
+    write(_rendered(table, form), out, form, force=force)
 
 
 def _measured(session: Session, task: str, images: int) -> SpatialTable:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vtbench.benchmark.cli_steps import Sensor, StoreFolder
+from vtbench.benchmark.cli_steps import Force, Sensor, StoreFolder
 from vtbench.benchmark.console import errors, say
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def figure(
     out: Annotated[Path, typer.Option("--out", "-o", help="folder of the figures")] = Path(
         "figures"
     ),
+    force: Force = False,
     form: Annotated[
         str, typer.Option("--format", help="pdf, png, svg: one or several")
     ] = "pdf,png",
@@ -50,7 +51,7 @@ def figure(
     for item in draw(Store.open(store, create=False), request):
         if not isinstance(item, str):
             drawn += 1
-            _write(item, out, formats)
+            _write(item, out, formats, force=force)
         elif item not in said:
             said.add(item)
             errors.print(f"not drawn: {item}", style="yellow", markup=False, soft_wrap=True)
@@ -59,13 +60,18 @@ def figure(
         raise typer.Exit(1)
 
 
-def _write(plate: Plate, out: Path, formats: list[str]) -> None:
+def _write(plate: Plate, out: Path, formats: list[str], *, force: bool) -> None:
     """Save a figure and say where."""
     from vtbench.benchmark.errors import UsageError
     from vtbench.results.figures.saving import save
 
     try:
-        paths = save(plate, out, formats)
+        paths = save(plate, out, formats, replace=force)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{error.filename or out} is there and was not drawn by vtbench; choose another --out, "
+            "or add --force to replace it."
+        ) from error
     except OSError as error:
         raise UsageError(
             f"{out} cannot be written ({error.strerror}); choose another --out."

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vtbench.benchmark.cli_steps import Out, Sensor, StoreFolder, write
+from vtbench.benchmark.cli_steps import Force, Out, Sensor, StoreFolder, check_out, write
 from vtbench.benchmark.console import console, say
 
 Form = Literal["html", "markdown"]
@@ -25,6 +25,7 @@ def report(
         bool, typer.Option("--figures/--no-figures", help="those of `bench figure`, in HTML")
     ] = True,
     out: Out = None,
+    force: Force = False,
 ) -> None:
     """One page with all tables, claims, curves and the images that went wrong; needs no network."""
     from vtbench.benchmark.report import ReportRequest, make_report
@@ -35,9 +36,10 @@ def report(
     request = ReportRequest(
         profile=profile, pack=data, sensor=sensor, figures=figures and form == "html"
     )
-    made = make_report(Store.open(store, create=False), request)
     path = out or Path("report.html" if form == "html" else "report.md")
-    write(to_html(made) if form == "html" else to_markdown(made), path)
+    check_out(path, force=force)
+    made = make_report(Store.open(store, create=False), request)
+    write(to_html(made) if form == "html" else to_markdown(made), path, form, force=force)
 
 
 def show(

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vtbench.benchmark.cli_steps import Format, Out, Published, Sensor, StoreFolder, write
+from vtbench.benchmark.cli_steps import (
+    Force,
+    Out,
+    Published,
+    Sensor,
+    StoreFolder,
+    check_out,
+    write,
+)
 from vtbench.benchmark.console import console, errors, say
+from vtbench.benchmark.outputs import Form
 
 if TYPE_CHECKING:
     from vtbench.benchmark.session import Session
@@ -32,8 +41,9 @@ def table(
     published: Published = False,
     per_axis: Annotated[bool, typer.Option("--per-axis", help="the error of every axis")] = False,
     include_stale: Annotated[bool, typer.Option("--include-stale", help="show stale too")] = False,
-    form: Annotated[Format, typer.Option("--format", help="how to write the table")] = "text",
+    form: Annotated[Form, typer.Option("--format", help="how to write the table")] = "text",
     out: Out = None,
+    force: Force = False,
 ) -> None:
     """Table 1 (probes), 2 (transfer), 3 (loss ablation) or 4 (sensors), from the store alone."""
     from vtbench.benchmark.spec import split_list
@@ -53,8 +63,9 @@ def table(
         include_stale=include_stale,
     )
     check_number(number)
+    check_out(out, force=force)
     opened = Store.open(store, create=False)
-    write(rendered(make_table(opened, request), form), out)
+    write(rendered(make_table(opened, request), form), out, form, force=force)
     for path, reason in opened.set_aside():
         errors.print(
             f"not in the table: {path}, set aside ({reason})", style="yellow", soft_wrap=True
@@ -78,14 +89,14 @@ def show_tables(store: Store, session: Session, *, published: bool) -> None:
             published=published,
         )
         console.print()
-        write(rendered(make_table(store, request, session)), None)
+        write(rendered(make_table(store, request, session)))
     say(
         f"\nStored in {store.root}. Next: `bench table --published`, `bench table --per-axis`, "
         "`bench status`."
     )
 
 
-def rendered(tabled: Tabled, form: Format = "text") -> str:
+def rendered(tabled: Tabled, form: Form = "text") -> str:
     """A table in one of the formats, with its protocol card where the format has room for it."""
     from vtbench.results import html, latex, render
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vtbench.benchmark.console import console, errors, say
 
 if TYPE_CHECKING:
+    from vtbench.benchmark.outputs import Form
     from vtbench.benchmark.planning import RunPlan
     from vtbench.benchmark.session import Session
     from vtbench.results.record import Record
@@ -40,8 +41,11 @@ TransferData = Annotated[
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:1")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="processes side by side")]
 Published = Annotated[bool, typer.Option("--published", help="the paper's numbers beside ours")]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="write to a file")]
-Format = Literal["text", "markdown", "latex", "csv", "html"]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="write to a file; only an earlier output is replaced"),
+]
+Force = Annotated[bool, typer.Option("--force", help="let --out replace any file")]
 
 
 def open_session(*, device: str | None, jobs: int | None, **request: Any) -> Session:
@@ -101,20 +105,22 @@ def print_plan(
         say(line)
 
 
-def write(text: str, out: Path | None) -> None:
+def check_out(out: Path | None, *, force: bool) -> None:
+    """Raise UsageError where `--out` must not be written, before any work is done for it."""
+    from vtbench.benchmark import outputs
+
+    if out is not None:
+        outputs.check_out(out, force=force)
+
+
+def write(text: str, out: Path | None = None, form: Form = "text", *, force: bool = False) -> None:
     """Print a text, or write it to a file."""
     if out is None:
         console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        from vtbench.benchmark.errors import UsageError
+    from vtbench.benchmark.outputs import write_out
 
-        raise UsageError(
-            f"{out} cannot be written ({error.strerror}); choose another --out."
-        ) from error
+    write_out(text, out, form, force=force)
     say(f"wrote {out}")
 
 

@@ -135,4 +135,4 @@ def _show(session: Session, request: TableRequest) -> None:
     from vtbench.benchmark.tabling import make_table
 
     console.print()
-    write(rendered(make_table(session.open_store(create=False), request)), None)
+    write(rendered(make_table(session.open_store(create=False), request)))

@@ -13,6 +13,7 @@ import typer
 
 from vtbench.benchmark.cli_steps import (
     Device,
+    Force,
     Jobs,
     Out,
     Overrides,
@@ -20,6 +21,7 @@ from vtbench.benchmark.cli_steps import (
     Sensor,
     StoreFolder,
     carry_out,
+    check_out,
     open_session,
     read_records,
     write,
@@ -59,6 +61,7 @@ def sweep(
     yes: Annotated[bool, typer.Option("--yes", help="more than 500 trials are meant")] = False,
     form: Annotated[Form, typer.Option("--format", help="how to write the result")] = "text",
     out: Out = None,
+    force: Force = False,
 ) -> None:
     """Try settings of a method, choose on the validation images, and test the winner once."""
     from vtbench.benchmark import registry
@@ -70,6 +73,7 @@ def sweep(
         tasks=split_list(tasks) if tasks else None, profile=profile, overrides=overrides,
         seeds=seeds, data=data, sensor=sensor,
     )  # fmt: skip
+    check_out(out, force=force)
     trials = make_trials(stated, registry.methods(), many=yes)
     road = _Road(stated, {"store": store, "device": device, "jobs": jobs})
     groups = road.groups(trials)  # whatever is wrong with a trial is said here
@@ -78,7 +82,7 @@ def sweep(
         return
     with _aside(form, out):
         code, report = road.travel(groups)
-    write(_rendered(report, form), out)
+    write(_rendered(report, form), out, form, force=force)
     raise typer.Exit(code)
 
 

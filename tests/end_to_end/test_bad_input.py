@@ -93,6 +93,32 @@ def test_a_label_that_is_no_number_is_named_with_its_row(here: Here) -> None:
     refused(here(*IMPORT), "deep", "14")
 
 
+OUTPUTS = [
+    ["table"],
+    ["compare"],
+    ["compare", "--only", "claims"],
+    ["report", "--no-figures"],
+    ["diagnose", "--profile", "tiny.yaml", "--data", "pack", "--methods", "random_init",
+     "--images", "2"],
+]  # fmt: skip
+
+
+def test_out_replaces_its_own_files_and_no_other(here: Here) -> None:
+    assert here(*RUN, "--tasks", "shape").returncode == 0
+    for words in OUTPUTS:
+        form = "html" if "report" in words else "csv"
+        ask = [*words, "--format", form, "--out", "-".join(words[:3])]
+        for _ in range(2):
+            done = here(*ask)
+            assert done.returncode == 0, done.stderr
+    (here.folder / "mine.txt").write_text("mine")
+    for words in OUTPUTS:
+        refused(here(*words, "--out", "mine.txt"), "mine.txt", "--force")
+    assert (here.folder / "mine.txt").read_text() == "mine"
+    assert here("table", "--out", "mine.txt", "--force").returncode == 0
+    assert "Table I" in (here.folder / "mine.txt").read_text()
+
+
 def test_an_unreadable_pack_is_named_and_results_stay(here: Here) -> None:
     assert here(*RUN).returncode == 0
     before = sorted((here.folder / "runs" / "cells").iterdir())

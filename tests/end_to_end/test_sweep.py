@@ -68,6 +68,13 @@ def test_the_winner_alone_and_the_default_are_tested_and_nothing_is_done_twice(
     assert len(list((here.folder / "runs" / "encoders").iterdir())) == 4
 
     before = {path: path.read_bytes() for path in (here.folder / "runs/cells").iterdir()}
+    (here.folder / "mine.csv").write_text("mine\n")
+    refused = here("sweep", "mine.yaml", "--format", "csv", "--out", "mine.csv")
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    for _ in range(2):
+        assert here("sweep", "mine.yaml", "--format", "csv", "--out", "own.csv").returncode == 0
+
     again = here("sweep", "mine.yaml", "--format", "csv")
     assert again.returncode == 0, again.stderr
     assert {p: p.read_bytes() for p in (here.folder / "runs/cells").iterdir()} == before
