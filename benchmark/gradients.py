@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from vtbench.methods.base import Method, Progress
+from vtbench.methods.distributed import average_
 
 #: Stages of the encoder whose parameters count: SARL's terms act on the maps of layer2 to layer4
 #: or of layer3 alone, and all of them reach these.
@@ -53,6 +54,7 @@ def _norm(
     if term.requires_grad:
         backward(term, inputs=parameters, retain_graph=True)
     found = [p.grad for p in parameters if p.grad is not None]
+    average_(found)
     for parameter in parameters:
         parameter.grad = None
     return get_total_norm(found).to(term)

@@ -16,14 +16,17 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from vtbench.benchmark import checkpoint, gradients, monitor
 from vtbench.benchmark.environment import clock
-from vtbench.benchmark.errors import Interrupted
+from vtbench.benchmark.errors import Interrupted, UsageError
 from vtbench.benchmark.optimizers import build_optimizer, set_learning_rate
 from vtbench.benchmark.seeding import generator
 from vtbench.benchmark.training_log import TrainingLog
+from vtbench.methods import distributed
 from vtbench.methods.base import Method, Progress, Views
 from vtbench.methods.recipe import Recipe
 from vtbench.methods.views import make_views, whole_images
@@ -43,7 +46,8 @@ class Plan:
     batch_size: int
     image_size: int
     seed: int
-    device: str = "cpu"
+    device: str = "cpu"  # of several GPUs the first
+    devices: int = 1  # processes that share a batch; see `together`
     precision: str = "32"  # 32 | bf16
     report: Report = field(default=lambda *_: None)
     should_stop: Callable[[], bool] = field(default=lambda: False)
@@ -73,21 +77,46 @@ class Objective(nn.Module):
         return Views(faster, views.geometry)
 
 
+def make_fabric(plan: Plan) -> Fabric:
+    """The engine of a training: one device, or one process a device, which `launch` starts."""
+    kind, _, index = plan.device.partition(":")
+    first = int(index or 0)
+    several = DDPStrategy(
+        start_method="spawn",
+        find_unused_parameters=True,  # prototypes wait, terms may have weight 0
+        broadcast_buffers=False,  # they are equal in all processes
+    )
+    return Fabric(
+        accelerator=kind,
+        devices=list(range(first, first + plan.devices)) if kind == "cuda" else plan.devices,
+        strategy=several if plan.devices > 1 else "auto",
+        precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
+        plugins=[LightningEnvironment()],  # the processes are ours, whoever started this one
+    )
+
+
 def pretrain(
-    method: Method, recipe: Recipe, images: Tensor, folder: Path, plan: Plan
+    method: Method,
+    recipe: Recipe,
+    images: Tensor,
+    folder: Path,
+    plan: Plan,
+    fabric: Fabric | None = None,
 ) -> dict[str, Any]:
     """Train a method on images (N, H, W, 3) uint8 and leave its encoder in the folder.
 
     Returns the summary that is stored beside it. Continues from the folder's checkpoint.
+    `fabric` is given inside one of several processes, see `together`.
     Raises TrainingDiverged where a loss is not finite, Interrupted where `should_stop` says so.
     """
-    training = Training(method, recipe, images, folder, plan)
+    training = Training(method, recipe, images, folder, plan, fabric)
     training.resume()
     while training.step < training.total_steps:
         training.run_epoch()
     training.restore_kept()
     summary = training.summary()
-    checkpoint.save_encoder(folder, method.encoder, summary)
+    if distributed.rank() == 0:
+        checkpoint.save_encoder(folder, method.encoder, summary)
     return summary
 
 
@@ -95,11 +124,19 @@ class Training:
     """A training in progress: the state that a checkpoint holds and the steps that change it."""
 
     def __init__(
-        self, method: Method, recipe: Recipe, images: Tensor, folder: Path, plan: Plan
+        self,
+        method: Method,
+        recipe: Recipe,
+        images: Tensor,
+        folder: Path,
+        plan: Plan,
+        fabric: Fabric | None = None,
     ) -> None:
         self.method, self.recipe, self.images = method, recipe, images
         self.folder, self.plan = folder, plan
+        self.fabric = fabric or make_fabric(plan)
         self.batch_size = min(plan.batch_size, len(images))
+        check_shares(self.batch_size, plan.devices)
         self.steps_per_epoch = len(images) // self.batch_size
         self.total_steps = self.steps_per_epoch * plan.epochs
         self.step = 0
@@ -111,12 +148,8 @@ class Training:
         self._set_up()
 
     def _set_up(self) -> None:
-        accelerator, _, index = self.plan.device.partition(":")
-        self.fabric = Fabric(
-            accelerator=accelerator,
-            devices=[int(index or 0)] if accelerator == "cuda" else 1,
-            precision="bf16-mixed" if self.plan.precision == "bf16" else "32-true",
-        )
+        if self.plan.devices > 1:
+            distributed.join_batch_norms(self.method)
         self.method.to(self.fabric.device)
         self.method.encoder.to(memory_format=torch.channels_last)
         optimizer = build_optimizer(self.method, self.recipe, batch_size=self.batch_size)
@@ -141,7 +174,7 @@ class Training:
         )
         self.method.train()
         while self.step < (epoch + 1) * self.steps_per_epoch:
-            if self.plan.should_stop():
+            if self._must_stop():
                 self.save()
                 raise Interrupted("Stopped.")
             start = self.step % self.steps_per_epoch * self.batch_size
@@ -152,24 +185,44 @@ class Training:
         self.keep(epoch + 1, self.log.end_epoch(self.steps_per_epoch), reading)
         self.save()
 
+    def _must_stop(self) -> bool:
+        """Whether to stop; several processes agree on it when they read their losses anyway."""
+        if self.plan.devices == 1:
+            return self.plan.should_stop()
+        return not self.log.pending and distributed.any_process(
+            self.plan.should_stop(), self.fabric.device
+        )
+
     def run_step(self, rows: Tensor) -> None:
-        """One optimiser step on the images of these rows."""
+        """One optimiser step on the images of these rows, of which each process takes its own."""
         progress = self.progress
         set_learning_rate(self.optimizer, self.recipe, progress)
-        step = [progress.step, progress.total_steps, progress.steps_per_epoch]
-        losses = self.objective(self.images[rows.to(self.images.device)], step)
-        total = self.method.total(losses)
-        self.optimizer.zero_grad(set_to_none=True)  # a parameter without gradient stays as it is
-        norms = None
-        if gradients.is_due(self.method, progress):
-            norms = gradients.gradient_norms(self.method, losses, self.fabric.backward)
-        self.fabric.backward(total)
+        looks = gradients.is_due(self.method, progress)
+        with self.fabric.no_backward_sync(self.objective, enabled=looks):
+            total, losses, norms = self._backward(rows, progress, looks=looks)
+        if looks:  # several backward passes, which DDP does not follow
+            average_gradients(self.method)
         self.optimizer.step()
         self.method.after_step(progress)
         self.log.add(self.step, total, losses, norms)
         self.step += 1
         if self.log.is_full:
             self.flush()
+
+    def _backward(
+        self, rows: Tensor, progress: Progress, *, looks: bool
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
+        """Leaves the gradients; returns the total, its terms, and the terms' gradient norms."""
+        own = rows[distributed.own_rows(len(rows))].to(self.images.device)
+        step = [progress.step, progress.total_steps, progress.steps_per_epoch]
+        losses = self.objective(self.images[own], step)
+        total = self.method.total(losses)
+        self.optimizer.zero_grad(set_to_none=True)  # a parameter without gradient stays as it is
+        norms = None
+        if looks:
+            norms = gradients.gradient_norms(self.method, losses, self.fabric.backward)
+        self.fabric.backward(total)
+        return total, losses, norms
 
     # ---------------------------------------------------------------- what is kept
 
@@ -220,6 +273,8 @@ class Training:
     def save(self) -> None:
         """Write the checkpoint from which `resume` continues."""
         self.flush()
+        if distributed.rank() > 0:
+            return
         checkpoint.save_checkpoint(
             self.folder,
             {
@@ -235,7 +290,8 @@ class Training:
 
     def resume(self) -> None:
         """Continue from the checkpoint in the folder, if there is one of this training."""
-        state = checkpoint.load_checkpoint(self.folder, self.plan.identity)
+        with self.fabric.rank_zero_first():  # it may set a damaged file aside
+            state = checkpoint.load_checkpoint(self.folder, self.plan.identity)
         if state is not None:
             self.method.load_state_dict(state["method"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -254,6 +310,7 @@ class Training:
             "steps": self.total_steps,
             "images": len(self.images),
             "batch_size": self.batch_size,
+            "devices": self.plan.devices,
             "parameters": sum(p.numel() for p in self.method.encoder.parameters()),
             "config": asdict(self.method.config),
             "weights": self.method.weights,
@@ -266,6 +323,21 @@ class Training:
         if self.recipe.keep == "lowest_loss":
             summary["kept_epoch"] = self.kept["epoch"]
         return summary
+
+
+def check_shares(batch_size: int, devices: int) -> None:
+    """Raises UsageError where a batch cannot be shared out evenly."""
+    if batch_size % devices:
+        raise UsageError(
+            f"A batch of {batch_size} images cannot be shared out evenly to {devices} devices; "
+            f"choose --set pretrain.batch_size={batch_size - batch_size % devices or devices} "
+            "or another --devices."
+        )
+
+
+def average_gradients(method: Method) -> None:
+    """The mean over processes of every gradient, as DDP leaves it."""
+    distributed.average_([p.grad for p in method.parameters() if p.grad is not None])
 
 
 def _facts(recipe: Recipe) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from vtbench.benchmark import checkpoint, gradients
 from vtbench.benchmark.errors import TrainingDiverged
 from vtbench.methods.base import Method
+from vtbench.methods.distributed import average_, rank
 
 FLUSH_EVERY = 20  # steps between transfers of the losses from the device
 
@@ -56,8 +57,8 @@ class TrainingLog:
         """
         lines: list[dict[str, Any]] = []
         losses: dict[str, float] = {}
-        for step, values, norms in self.pending:
-            losses = dict(zip(("total", *self.terms), values.tolist(), strict=True))
+        for (step, _, norms), values in zip(self.pending, self._read(), strict=True):
+            losses = dict(zip(("total", *self.terms), values, strict=True))
             self._check(losses, "loss term", step)
             self.sum_of_totals += losses["total"]
             lines.append({"step": step, **losses})
@@ -66,6 +67,14 @@ class TrainingLog:
         self.pending = []
         self.write(lines)
         return losses
+
+    def _read(self) -> list[list[float]]:
+        """The pending losses, one row a step; the mean over the processes that share a batch."""
+        if not self.pending:
+            return []
+        rows = torch.stack([values for _, values, _ in self.pending])
+        average_([rows])
+        return rows.tolist()
 
     def _take_shares(self, norms: Tensor, step: int) -> dict[str, float]:
         by_term = dict(zip(self.terms, norms.tolist(), strict=True))
@@ -82,8 +91,9 @@ class TrainingLog:
                 )
 
     def write(self, lines: Iterable[dict[str, Any]]) -> None:
-        """Append lines."""
-        checkpoint.append_lines(self.path, lines)
+        """Append lines; of several processes the first one does."""
+        if rank() == 0:
+            checkpoint.append_lines(self.path, lines)
 
     def end_epoch(self, steps: int) -> float:
         """The mean total loss of the epoch's steps; the next epoch starts at zero."""
@@ -100,4 +110,5 @@ class TrainingLog:
 
     def forget_from(self, step: int) -> None:
         """Drop the lines that a training which goes on at `step` will write again."""
-        checkpoint.keep_lines_before(self.path, step)
+        if rank() == 0:
+            checkpoint.keep_lines_before(self.path, step)

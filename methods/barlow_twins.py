@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
 from vtbench.methods.byol import AUTHORS_VIEW, FIRST_VIEW, SECOND_VIEW
+from vtbench.methods.distributed import gathered
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.recipe import Recipe
@@ -86,7 +87,7 @@ class BarlowTwins(Method):
         }
 
     def _project(self, view: Tensor) -> Tensor:
-        z = self.projector(self.encoder(view).embedding)
+        z = gathered(self.projector(self.encoder(view).embedding))
         return standardized(z, unbiased=self.config.unbiased_std)
 
 

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
 from vtbench.methods.byol import AUTHORS_VIEW, FIRST_VIEW, SECOND_VIEW
+from vtbench.methods.distributed import gathered
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.errors import MethodError
 from vtbench.methods.losses.precision import full_precision
@@ -113,7 +114,7 @@ class CPLearn(Method):
         return {"prior": prior, "invariance": invariance}
 
     def _log_codes(self, view: Tensor) -> Tensor:
-        h = self.projector(self.encoder(view).embedding)
+        h = gathered(self.projector(self.encoder(view).embedding))
         rows = self.config.temperature_rows or len(h)
         return log_codes(
             h,

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, bounded, scaled
+from vtbench.methods.distributed import gathered
 from vtbench.methods.encoder import Encoder, Features
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.queue import FeatureQueue, whole_batches
@@ -99,8 +100,9 @@ class DenseCL(Method):
         matched = most_similar(query_cells, key_cells, k_dense)  # (B, N, P)
 
         # One key an image: normalised only after the mean over its cells, as in the code.
-        self.fresh_keys = unit(k_global), unit(k_dense.mean(dim=1))
-        length, T = self._queue_length(progress, len(q_global)), self.config.temperature
+        self.fresh_keys = gathered(unit(k_global)), gathered(unit(k_dense.mean(dim=1)))
+        length = self._queue_length(progress, len(self.fresh_keys[0]))
+        T = self.config.temperature
         self.readings = {"queue_length": torch.tensor(float(length))}
         images = contrast(q_global, k_global, self.global_queue.recent(length), T)
         if self._dense_waits(progress):

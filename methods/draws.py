@@ -10,7 +10,7 @@ Shapes: B images of H x W pixels; one view is `side` pixels wide and high.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -49,6 +49,10 @@ class Draws:
     blur: Tensor
     sigma: Tensor
     solarize: Tensor
+
+    def rows(self, chosen: slice) -> Draws:
+        """The draws of some of the views."""
+        return Draws(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
 def draw(

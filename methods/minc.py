@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, bounded, scaled
 from vtbench.methods.byol import AUTHORS_VIEW, FIRST_VIEW, SECOND_VIEW
+from vtbench.methods.distributed import gathered
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.recipe import Recipe
@@ -99,9 +100,9 @@ class MINC(Method):
         directions = [(x1, x2), (x2, x1)] if self.config.both_directions else [(x1, x2)]
         z = torch.cat([self._project(x) for _, x in directions])  # (B, P), or (2B, P)
         t = torch.cat([self._target(x) for x, _ in directions])
-        self.fresh_targets = t
+        self.fresh_targets = gathered(t)
         if progress.step == 0 and self.config.first_moment == "batch":
-            self.moment.copy_(second_moment(t))
+            self.moment.copy_(second_moment(self.fresh_targets))
         s = self.config.scale
         return {
             "alignment": -s * alignment(z, t),

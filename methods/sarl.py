@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, bounded, scaled
 from vtbench.methods.byol import prediction_error
+from vtbench.methods.distributed import gathered
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.errors import MethodError
 from vtbench.methods.losses.overlap import Pair
@@ -170,7 +171,7 @@ class SARL(Method):
         options = self._options("ppda", "grid", "temperature")
         a = assignments(pair.online.maps[layer], self.prototypes, **options)  # (B, N, K)
         b = assignments(pair.target.maps[layer], fixed, **options)
-        self.readings = self.readings or prototype_usage(a)  # of the first view
+        self.readings = self.readings or prototype_usage(gathered(a.detach()))  # of the first view
         if self.config.ppda_region == "full":
             return prototype_alignment(a, b)
         seen_a, seen_b = pair.shared_regions(layer, grid), pair.reverse.shared_regions(layer, grid)

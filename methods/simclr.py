@@ -18,6 +18,7 @@ from lightly.models.modules import SimCLRProjectionHead
 from torch import Tensor
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
+from vtbench.methods.distributed import gathered
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.recipe import Augmentation, Recipe
@@ -89,4 +90,4 @@ class SimCLR(Method):
         """ntxent: cross-entropy of finding the other view, mean over 2B views (half the code's)."""
         both = torch.cat(views.images)  # (2B, 3, H, W): batch norm sees both views, as in the code
         z1, z2 = self.projector(self.encoder(both).embedding).chunk(2)  # (B, P)
-        return {"ntxent": self.contrast(z1, z2)}
+        return {"ntxent": self.contrast(gathered(z1), gathered(z2))}

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
+from vtbench.methods.distributed import gathered
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.recipe import Augmentation, Recipe
@@ -87,7 +88,7 @@ class SimSiam(Method):
         """similarity: negative cosine, mean of both directions (equation 4), -1 to 1."""
         z1, z2 = (self.projector(self.encoder(view).embedding) for view in views.images)  # (B, P)
         p1, p2 = self.predictor(z1), self.predictor(z2)
-        self.readings = {"projection_std": projection_std(z1.detach())}
+        self.readings = {"projection_std": projection_std(gathered(z1.detach()))}
         D = self.agreement
         return {"similarity": D(p1, z2.detach()) / 2 + D(p2, z1.detach()) / 2}
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
 from vtbench.methods.byol import FIRST_VIEW, SECOND_VIEW
+from vtbench.methods.distributed import gathered
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.losses.precision import full_precision
 from vtbench.methods.recipe import Augmentation, Recipe
@@ -83,12 +84,15 @@ class VICReg(Method):
 
     def losses(self, views: Views, progress: Progress) -> dict[str, Tensor]:
         """Equation 6; the code halves the variance term, the mean of both views."""
-        z1, z2 = (self.projector(self.encoder(view).embedding) for view in views.images)  # (B, P)
+        z1, z2 = (self._project(view) for view in views.images)  # (B, P)
         return {
             "invariance": distance(z1, z2),
             "variance": (lost_variance(z1) + lost_variance(z2)) / 2,
             "covariance": covariance(z1) + covariance(z2),
         }
+
+    def _project(self, view: Tensor) -> Tensor:
+        return gathered(self.projector(self.encoder(view).embedding))
 
 
 #: s(Z, Z') of equation 5: mean squared difference of projections (B, P).

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from vtbench.methods.base import Views
 from vtbench.methods.colour import colour_jitter, on_rows, solarize, to_gray
+from vtbench.methods.distributed import own_rows, processes
 from vtbench.methods.draws import Draws, blur_kernel, draw, view_side
 from vtbench.methods.errors import MethodError
 from vtbench.methods.filters import crop_and_resize, gaussian_blur
@@ -42,11 +43,15 @@ def make_views(
     `images` is uint8 (B, H, W, 3); a view's side is `size` times the augmentation's relative
     size. `generator` lives on the CPU, so that the views do not depend on the device. Raises
     MethodError for images of another type or shape.
+
+    Where a batch is split over processes each draws for the joint batch and keeps its own rows.
     """
     source = _source_size(images)
+    joint = len(images) * processes()
+    own = own_rows(joint)
     sides = [view_side(augmentation, size) for augmentation in augmentations]
     drawn = [
-        draw(augmentation, count=len(images), source=source, side=side, generator=generator)
+        draw(augmentation, count=joint, source=source, side=side, generator=generator).rows(own)
         for augmentation, side in zip(augmentations, sides, strict=True)
     ]
     with torch.autocast(images.device.type, enabled=False):

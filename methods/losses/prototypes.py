@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vtbench.methods.distributed import total
 from vtbench.methods.losses.grids import grid_tokens
 from vtbench.methods.losses.precision import full_precision
 
@@ -33,7 +34,7 @@ def prototype_alignment(
     counted = seen_a.any(dim=1) & seen_b.any(dim=1)  # (B,)
     a, b = prototype_shares(a, seen_a), prototype_shares(b, seen_b)
     divergence = ((a - b) * (a.log() - b.log())).sum(dim=1)
-    return (counted * divergence).sum() / counted.sum().clamp(min=1)
+    return total((counted * divergence).sum()) / total(counted.sum()).clamp(min=1)
 
 
 @full_precision

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vtbench.methods.distributed import total
 from vtbench.methods.losses.grids import grid_side, grid_tokens
 from vtbench.methods.losses.overlap import inside, mapped_centres, sample
 from vtbench.methods.losses.precision import full_precision
@@ -115,4 +116,4 @@ def _mean_over_images(error: Tensor, pairs: Tensor, visible: Tensor) -> Tensor:
     count = pairs.sum(dim=(1, 2))
     counted = (visible.sum(dim=(1, 2)) >= 2) & (count > 0)
     per_image = (pairs * error).sum(dim=(1, 2)) / count.clamp(min=1)
-    return (counted * per_image).sum() / counted.sum().clamp(min=1)
+    return total((counted * per_image).sum()) / total(counted.sum()).clamp(min=1)

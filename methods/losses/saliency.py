@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vtbench.methods.distributed import total
 from vtbench.methods.losses.overlap import inside, mapped_centres, sample
 from vtbench.methods.losses.precision import full_precision
 
@@ -74,13 +75,14 @@ def _cells(shared: Tensor) -> Tensor:
 
 def _mean(error: Tensor, shared: Tensor) -> Tensor:
     """Mean over the shared cells of the batch."""
-    return error.sum() / shared.sum().clamp(min=1)
+    return total(error.sum()) / total(shared.sum()).clamp(min=1)
 
 
 def _mean_over_images(error: Tensor, shared: Tensor) -> Tensor:
     """Mean over the images that share cells of each image's own mean."""
     cells = _cells(shared)
-    return (error / cells.clamp(min=1)).sum() / (cells > 0).sum().clamp(min=1)
+    means = (error / cells.clamp(min=1)).sum()
+    return total(means) / total((cells > 0).sum()).clamp(min=1)
 
 
 def _unit(field: Tensor) -> Tensor:
