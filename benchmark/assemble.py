@@ -22,6 +22,7 @@ from vtbench.benchmark.errors import UsageError, suggestion
 from vtbench.benchmark.seeding import seeded
 from vtbench.benchmark.settings import Pretrain, Settings
 from vtbench.benchmark.spec import Spec, Value
+from vtbench.methods.backbones import TIMM
 from vtbench.methods.base import Method, MethodConfig, Rule
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.recipe import Augmentation, Recipe
@@ -37,11 +38,20 @@ RECIPE_SETTINGS = (
 
 
 def build_encoder(settings: Settings, *, seed: int, zero_init_residual: bool = False) -> Encoder:
-    """An untrained encoder; the same seed gives the same weights whatever the method."""
+    """An untrained encoder; the same seed gives the same weights whatever the method.
+
+    Raises MethodError where it is one of timm's and timm is missing or has no such network.
+    """
+    chosen = settings.encoder
     with seeded(seed, "encoder"):
+        if chosen.name.startswith(TIMM):
+            from vtbench.methods.timm_encoder import TimmEncoder
+
+            return TimmEncoder(chosen.name, zero_init_residual=zero_init_residual)  # type: ignore[return-value]
         return Encoder(
-            width=settings.encoder.width,
-            max_pool=settings.encoder.max_pool,
+            name=chosen.name,
+            width=chosen.width,
+            max_pool=chosen.max_pool,
             zero_init_residual=zero_init_residual,
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vtbench.methods.backbones import DEFAULT, RESNETS, title
+
 
 def card(values: Mapping[str, Any]) -> list[str]:
     """The protocol in sentences, from settings or from what a record keeps of them."""
@@ -17,9 +19,12 @@ def card(values: Mapping[str, Any]) -> list[str]:
 
 
 def _encoder_line(values: Mapping[str, Any]) -> str:
+    name = values.get("name", DEFAULT)
+    if name not in RESNETS:
+        return f"{name} on {values['image_size']}-pixel images"
     stem = "with" if values["max_pool"] else "without"
     return (
-        f"ResNet-18 of width {values['width']} on {values['image_size']}-pixel images, "
+        f"{title(name)} of width {values['width']} on {values['image_size']}-pixel images, "
         f"stem {stem} max-pool"
     )
 

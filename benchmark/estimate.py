@@ -11,14 +11,12 @@ from vtbench.benchmark.launch import Workers
 from vtbench.benchmark.planning import Job
 from vtbench.benchmark.rows import Route
 from vtbench.benchmark.settings import Encoder, Settings
+from vtbench.methods.backbones import cost, embedding_width
 
 if TYPE_CHECKING:
     from vtbench.results.record import Record
 
-#: Multiply-adds of torchvision's ResNet-18 at 224 pixels are 1.8136e9; two operations each.
-FORWARD_FLOPS = 3.627e9
 FORWARD_BACKWARD = 2.935  # of a forward pass: no gradient is needed for the images
-PARAMETERS = 11.18e6
 #: Sustained rates, order of magnitude: one CPU core with bfloat16, one data-centre GPU.
 CORE_FLOPS, GPU_FLOPS = 1.0e11, 4.0e13
 PROBE_SECONDS, START_SECONDS = 2.0, 6.0
@@ -36,7 +34,8 @@ class Estimate:
 def forward_flops(encoder: Encoder) -> float:
     """Floating-point operations of one image through an encoder."""
     resolution = (encoder.image_size / 224) ** 2 * (1 if encoder.max_pool else 4)
-    return FORWARD_FLOPS * resolution * (encoder.width / 64) ** 2
+    multiply_adds, _ = cost(encoder.name)
+    return 2 * multiply_adds * resolution * (encoder.width / 64) ** 2
 
 
 def estimate(
@@ -95,6 +94,7 @@ def _job_seconds(
 
 def _job_bytes(job: Job, settings: Settings, counts: dict[str, int]) -> float:
     images = sum(counts.get(cell.task, 0) for cell in job.cells)
-    weights = PARAMETERS * (settings.encoder.width / 64) ** 2 * 4
-    features = images * 8 * settings.encoder.width * 4
+    encoder = settings.encoder
+    weights = cost(encoder.name)[1] * (encoder.width / 64) ** 2 * 4
+    features = images * embedding_width(encoder.name, encoder.width) * 4
     return {"pretrain": weights + features, "untrained": features}.get(job.row.route, 0.0)

@@ -221,10 +221,9 @@ class _Run:
         name = f"{dataset.name}-{made_of[:8]}"
         path = self.store.features_path(self.job.id, name, cell.sensor)
         cached = self.store.read_array(path)
-        width = 8 * self.settings.encoder.width
         if (
             cached is not None
-            and cached.shape == (len(dataset.images), width)
+            and cached.shape == (len(dataset.images), self._encoder.embedding_width)
             and np.isfinite(cached).all()
         ):
             return cached

@@ -9,13 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from vtbench.benchmark.errors import SettingsError, UnknownName, suggestion
 from vtbench.benchmark.spec import read_value
+from vtbench.methods.backbones import DEFAULT, TIMM, check_name
+from vtbench.methods.errors import MethodError
 
 PROFILES = Path(__file__).parent / "profiles"
 
@@ -24,6 +33,15 @@ class Section(BaseModel):
     """Frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Fields that are left out of the identity at their default: they came after the first results.
+    later: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """The section as plain values, for hashing and for records."""
+        fields = type(self).model_fields
+        same = {name for name in self.later if getattr(self, name) == fields[name].default}
+        return self.model_dump(exclude=same)
 
 
 class Simulated(Section):
@@ -61,20 +79,42 @@ class Data(Section):
 
 
 class Encoder(Section):
-    """ResNet-18. Width 64 with max-pool is torchvision's; `image_size` is what it is fed.
+    """The backbone. Width 64 with max-pool is torchvision's; `image_size` is what it is fed.
 
+    name: resnet18, resnet34, resnet50, resnet101, or timm/NAME where timm is installed.
     precision: of training; `auto` is bf16 on a GPU that has it, else 32. Records keep which.
     """
 
+    name: str = DEFAULT
     image_size: int = Field(ge=32)
     width: int = Field(ge=4)
     max_pool: bool = True
     precision: Literal["auto", "32", "bf16"] = "auto"
 
+    later = ("name",)
+
     @field_validator("precision", mode="before")
     @classmethod
     def _as_text(cls, value: object) -> object:
         return str(value)  # YAML reads 32 as a number
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            check_name(name)
+        except MethodError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    @model_validator(mode="after")
+    def _timm_has_its_own_shape(self) -> Self:
+        if self.name.startswith(TIMM) and not (self.width == 64 and self.max_pool):
+            raise ValueError(
+                "timm's networks have widths and stems of their own; add --set encoder.width=64 "
+                "--set encoder.max_pool=true"
+            )
+        return self
 
 
 class Scale(Section):
@@ -200,7 +240,7 @@ class Settings(Section):
 
     def identity(self, *sections: str) -> dict[str, Any]:
         """The named sections as plain values, for hashing and for records."""
-        return {name: getattr(self, name).model_dump() for name in sections}
+        return {name: getattr(self, name).facts() for name in sections}
 
 
 class Profile(Section):
