@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vtbench.benchmark.cli_steps import Out, Sensor, StoreFolder, write
+from vtbench.benchmark.cli_steps import Force, Out, Sensor, StoreFolder, check_out, write
 from vtbench.benchmark.console import console
 
 if TYPE_CHECKING:
@@ -40,12 +38,15 @@ def compare(
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="how to write it")] = "text",
     out: Out = None,
+    force: Force = False,
 ) -> None:
     """The paper's Tables I to IV beside ours: its values, its order of methods, its claims."""
     from vtbench.results.store import Store
 
+    check_out(out, force=force)
     opened = Store.open(store, create=False)
-    write(_rendered(compared(opened, profile=profile, pack=data, sensor=sensor), form, only), out)
+    comparison = compared(opened, profile=profile, pack=data, sensor=sensor)
+    write(_rendered(comparison, form, only), out, form, force=force)
 
 
 def compared(
@@ -64,25 +65,13 @@ def compared(
             number=number, profile=profile, pack=pack, sensor=sensor, per_axis=True
         )
         try:
-            tables[number] = _preferred(store, request)
+            tables[number] = _ours(store, request)
         except UsageError as error:
             lacking.append(_lacking(number, str(error), asked=bool(profile or pack or sensor)))
     matches = [match_table(ours) for ours in tables.values()]
     lacking += [_gaps(match.number, *match.missing) for match in matches if match.missing[0]]
     findings = judge(Measured(tables, store.sample_scores))
     return Comparison(tables=matches, findings=findings, lacking=lacking)
-
-
-def _preferred(store: Store, request: TableRequest) -> Ours:
-    """A table of the paper's sensor if there is one, as after an ablation of sensors the newest
-    results are of another; else of the newest sensor."""
-    from vtbench.benchmark.errors import UsageError
-    from vtbench.results.notes import PAPER_SENSOR
-
-    if request.sensor is None and request.number != 4:
-        with suppress(UsageError):
-            return _ours(store, replace(request, sensor=PAPER_SENSOR))
-    return _ours(store, request)
 
 
 def _ours(store: Store, request: TableRequest) -> Ours:

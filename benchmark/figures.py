@@ -20,6 +20,7 @@ from vtbench.benchmark.errors import UnknownName, UsageError, user_errors
 from vtbench.benchmark.planning import CellMaker, Question
 from vtbench.benchmark.rows import CONTROLS, select_rows
 from vtbench.benchmark.spec import Spec
+from vtbench.benchmark.staleness import profile_settings
 from vtbench.results.errors import ResultsError
 from vtbench.results.figures import FIGURES
 from vtbench.results.figures.shown import Shown
@@ -114,19 +115,8 @@ class Desk:
             number=number, profile=asked.profile, pack=asked.pack, sensor=asked.sensor,
             per_axis=number == 1, terms=terms,
         )  # fmt: skip
-        if asked.sensor is None and number != 4:
-            request = replace(request, sensor=self._sensor(number))
         tabled = tabling.make_table(self.store, request)
         return Shown.of(tabled.table, tabled.records, frozenset(tabled.stale))
-
-    def _sensor(self, number: int) -> str | None:
-        """The sensor with most methods: after an ablation of sensors the newest has one only."""
-        protocol = tabling.TRANSFER if number == 2 else tabling.LINEAR
-        methods: dict[str, set[str]] = {}
-        for record in self._records:
-            if record.protocol == protocol:
-                methods.setdefault(record.sensor, set()).add(record.method)
-        return max(methods, key=lambda sensor: len(methods[sensor]), default=None)
 
     def _terms(self) -> tuple[str, ...]:
         """The terms of SARL that the store's ablation leaves out, in the order of the method."""
@@ -171,7 +161,7 @@ class Desk:
         shown = self.shown(1)
         records = [r for runs in shown.runs.values() for r in runs.done]
         profile = shown.table.facts.group.profile
-        return tabling.profile_settings(profile, records, self.request.profile)
+        return profile_settings(profile, records, self.request.profile)
 
     @cache  # noqa: B019 - a desk lives for one command
     def pack(self, name: str) -> Pack:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from vtbench.benchmark.console import bytes_text, duration_text
 from vtbench.benchmark.packs import simulated_images
 from vtbench.benchmark.protocols import TRANSFER
-from vtbench.benchmark.tabling import stale_records
+from vtbench.benchmark.staleness import stale_records
+from vtbench.results.contradiction import contradictions
 from vtbench.results.selection import GroupKey, group_key, groups
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def overview(store: Store) -> str:
     """The store in numbers, a paragraph for each group of results."""
     records = store.records()
     paragraphs = [_group_lines(key, found) for key, found in groups(records).items()]
-    rest = [*_in_progress(store), *_failures(records), *_damaged(store)]
+    rest = [*_in_progress(store), *_failures(records), *_damaged(store), *_doubted(store, records)]
     return "\n".join([f"Store {store.root}", *paragraphs, *rest])
 
 
@@ -129,3 +130,10 @@ def _failures(records: Sequence[Record]) -> list[str]:
 
 def _damaged(store: Store) -> list[str]:
     return [f"set aside: {path} ({reason})" for path, reason in store.damaged()]
+
+
+def _doubted(store: Store, records: Sequence[Record]) -> list[str]:
+    return [
+        f"not believed: {sentence}"
+        for sentence in contradictions(records, store.sample_scores).values()
+    ]

@@ -16,7 +16,6 @@ from vtbench.benchmark.report_cells import method_views
 from vtbench.benchmark.report_figures import draw_figures
 from vtbench.benchmark.report_head import head, sources, title
 from vtbench.benchmark.tabling import Tabled, TableRequest, make_table
-from vtbench.results.notes import PAPER_SENSOR
 from vtbench.results.paper import NUMERALS
 from vtbench.results.report.model import Lacking, Problem, Report, TableView
 from vtbench.results.report.problems import problems
@@ -99,7 +98,7 @@ def _tables(
             terms=PAPER_TERMS,
         )  # fmt: skip
         try:
-            tabled = _preferred(store, wanted)
+            tabled = make_table(store, wanted)
         except UsageError as error:
             reasons.append(error)
             lacking.append(Lacking(name=name, command=command))
@@ -119,14 +118,6 @@ def _as_here(gap: Lacking, known: TableFacts) -> Lacking:
     return replace(gap, command=filling(gap.command, known.group, known.seeds))
 
 
-def _preferred(store: Store, request: TableRequest) -> Tabled:
-    """As in `bench compare`: of the paper's sensor if there is one, else of the newest."""
-    if request.sensor is None and request.number != SENSOR_TABLE:
-        with suppress(UsageError):
-            return make_table(store, replace(request, sensor=PAPER_SENSOR))
-    return make_table(store, request)
-
-
 def _other_protocols(store: Store, request: ReportRequest) -> Iterator[tuple[TableView, Tabled]]:
     """Table I asked in other ways, where the store has them."""
     used = {record.protocol for record in store.records()}
@@ -137,7 +128,7 @@ def _other_protocols(store: Store, request: ReportRequest) -> Iterator[tuple[Tab
             protocol=protocol, profile=request.profile, pack=request.pack, sensor=request.sensor
         )
         with suppress(UsageError):
-            tabled = _preferred(store, wanted)
+            tabled = make_table(store, wanted)
             yield _view(f"Table I, {PROTOCOLS[protocol].title}", protocol, tabled), tabled
 
 

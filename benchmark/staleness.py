@@ -8,18 +8,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vtbench.benchmark.errors import RegistryError, UnknownName
+from vtbench.benchmark import packs, registry
+from vtbench.benchmark.errors import RegistryError, UnknownName, UsageError
 from vtbench.benchmark.identity import code_of, settings_of
 from vtbench.benchmark.planning import CellMaker, Question
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import CONTROLS, Row
+from vtbench.benchmark.settings import load_profile, profile_names
 from vtbench.benchmark.spec import Spec
 
 if TYPE_CHECKING:
+    from vtbench.benchmark.session import Session
     from vtbench.benchmark.settings import Settings
     from vtbench.results.record import Record
+    from vtbench.results.selection import GroupKey
     from vtbench.tasks.data.pack import Pack
 
 
@@ -39,6 +44,48 @@ def stale(
     judge = _Judge(records, methods, tasks, settings, packs or {})
     reasons = {record.id: " and ".join(judge.reasons(record)) for record in records}
     return {key: f"{reason} changed" for key, reason in reasons.items() if reason}
+
+
+def stale_records(
+    key: GroupKey, records: Sequence[Record], selection: Session | None = None
+) -> dict[str, str]:
+    """{record id: why it is stale} in a group, judged by the run's or by today's settings."""
+    methods, tasks = registry.methods(), registry.tasks()
+    if selection is not None:
+        settings = selection.profile.settings
+        return stale(records, methods, tasks, settings=settings, packs=selection.packs)
+    settings = profile_settings(key.profile, records)
+    known = _packs_of(records, settings) if settings is not None else {}
+    return stale(records, methods, tasks, settings=settings, packs=known)
+
+
+def profile_settings(
+    profile: str, records: Sequence[Record], given: str | None = None
+) -> Settings | None:
+    """Today's settings of a profile named in records; None for a user's own file.
+
+    `given` is what was asked for; where it is that file, it is read.
+    """
+    name, *overrides = profile.split(", ")
+    if given is not None and Path(given).stem == name and Path(given).is_file():
+        name = given
+    elif name not in profile_names():
+        return None
+    used = {r.settings["encoder"]["precision"] for r in records if "encoder" in r.settings}
+    try:
+        return load_profile(name, overrides).settings.with_precision(min(used, default="32"))
+    except UsageError:
+        return None  # an override that no longer exists
+
+
+def _packs_of(records: Sequence[Record], settings: Settings) -> dict[str, Pack]:
+    """The packs of records by name, where they are made on demand and are there."""
+    from vtbench.tasks.data.pack import Pack
+
+    known = registry.datasets()
+    names = {r.data["pack"] for r in records} | {(r.trained_on or r.data)["pack"] for r in records}
+    sources = [packs.locate(name, settings, known) for name in sorted(names) if name in known]
+    return {source.name: Pack.open(source.folder) for source in sources if source.ready}
 
 
 class _Judge:
@@ -73,16 +120,22 @@ class _Judge:
         for part, value in code.items():
             if record.code.get(part) != value:
                 yield f"the {part} code"
-        if _plain(self._wanted(record, row)) != _plain(record.settings):
+        if self._wanted(record, row) != record.settings:
             yield "the profile's settings"
         known = record.data["pack"] in self.packs
         if not known and self.data[_asked(record)] != record.data["fingerprint"]:
             yield "the data"
 
-    def _wanted(self, record: Record, row: Row) -> Mapping[str, Any]:
+    def _wanted(self, record: Record, row: Row) -> Any:
+        """Today's settings of a record, as they are read back."""
         if self.settings is not None:
-            return settings_of(row, self.settings, record.protocol)
-        return {section: self.newest[section] for section in record.settings}
+            return self._of_row(row, record.protocol)
+        return _plain({section: self.newest[section] for section in record.settings})
+
+    @cache  # noqa: B019 - a judge lives for one table, in which a row has many records
+    def _of_row(self, row: Row, protocol: str) -> Any:
+        assert self.settings is not None
+        return _plain(settings_of(row, self.settings, protocol))
 
     def _renamed(self, record: Record, row: Row) -> bool:
         """Whether the cell would have another identity today; only where all is at hand."""

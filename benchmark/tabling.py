@@ -5,29 +5,27 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vtbench.benchmark import packs, registry
+from vtbench.benchmark import registry
 from vtbench.benchmark.ablation import ablated_terms, subsets
 from vtbench.benchmark.card import card
 from vtbench.benchmark.errors import UnknownName, UsageError
 from vtbench.benchmark.protocols import LINEAR, PROBES, PROTOCOLS, TRANSFER
 from vtbench.benchmark.rows import all_names
-from vtbench.benchmark.settings import load_profile, profile_names
 from vtbench.benchmark.spec import Spec
-from vtbench.benchmark.staleness import stale
+from vtbench.benchmark.staleness import stale_records
+from vtbench.benchmark.table_groups import choose
 from vtbench.methods import PRESETS
+from vtbench.results.contradiction import contradictions, once
 from vtbench.results.selection import GroupKey, groups
 from vtbench.results.tables import SENSOR_TABLE, RowSpec, Table, TaskColumns, tabulate
 
 if TYPE_CHECKING:
     from vtbench.benchmark.registry import Registry
     from vtbench.benchmark.session import Session
-    from vtbench.benchmark.settings import Settings
     from vtbench.results.record import Record
     from vtbench.results.store import Store
-    from vtbench.tasks.data.pack import Pack
 
 #: The sensors of the paper's Table IV.
 PAPER_SENSORS = ("tactip", "vitac", "vitactip")
@@ -96,7 +94,7 @@ def _plain_table(
     selection: Session | None,
 ) -> Tabled:
     found = groups(records)
-    key = _choose(found, request)
+    key = choose(found, request)
     records = found[key]
     rows = _rows(records, selection, protocol)
     return _tabled(store, records, request, protocol, selection, rows=rows, found=found, keys=[key])
@@ -117,7 +115,7 @@ def _terms_table(
     ]
     wanted = {row.spec for row in rows}
     found = groups([record for record in records if record.method in wanted])
-    key = _choose(found, request)
+    key = choose(found, request)
     title = str(known.declarations(request.method).get("title", request.method))
     return _tabled(
         store, found[key], request, protocol, selection, rows=rows, found=found, keys=[key],
@@ -146,7 +144,7 @@ def _sensor_table(
     of_method = [record for record in records if record.method == method]
     wanted = set(request.sensors) or {*PAPER_SENSORS} & {r.sensor for r in of_method}
     found = groups([r for r in of_method if not wanted or r.sensor in wanted])
-    newest = _choose(found, request)
+    newest = choose(found, request)
     keys = [k for k in found if (k.source, k.profile) == (newest.source, newest.profile)]
     shown = [record for key in keys for record in found[key]]
     return _tabled(
@@ -167,6 +165,9 @@ def _tabled(
     keys: Sequence[GroupKey],
     title: str | None = None,
 ) -> Tabled:
+    samples = once(store.sample_scores)
+    doubted = contradictions(records, samples)
+    records = _believed(records, doubted)
     old: dict[str, str] = {}
     for key in keys:
         old |= stale_records(key, found[key], selection)
@@ -185,11 +186,29 @@ def _tabled(
         published=request.published,
         per_axis=request.per_axis,
         include_stale=request.include_stale,
-        samples=store.sample_scores,
+        samples=samples,
+        notes=[*doubted.values(), *_set_aside(store)],
     )
     shown = [r for r in records if request.include_stale or r.id not in old] or records
     others = tuple(key for key in found if key not in keys)
     return Tabled(table, tuple(records), old, protocol_card(shown), others)
+
+
+def _believed(records: Sequence[Record], doubted: Mapping[str, str]) -> list[Record]:
+    """The records that are not doubted; raises UsageError where none is left."""
+    left = [record for record in records if record.id not in doubted]
+    if not left:
+        raise UsageError(" ".join(doubted.values()))
+    return left
+
+
+def _set_aside(store: Store) -> list[str]:
+    """A sentence on each record file that was found damaged, of whatever table it was."""
+    return [
+        f"Damaged and left out: {damage.reason}"
+        for damage in store.set_aside()
+        if damage.path.suffix == ".json"
+    ]
 
 
 def protocol_card(records: Sequence[Record]) -> tuple[str, ...]:
@@ -207,104 +226,6 @@ def card_text(lines: Sequence[str], width: int) -> str:
         for line in lines
     ]
     return "\nProtocol:\n\n" + "\n".join(filled) + "\n"
-
-
-# ------------------------------------------------------------------------------- which records
-
-
-def _choose(found: Mapping[GroupKey, list[Record]], request: TableRequest) -> GroupKey:
-    """The group asked for; of several that fit, of the newest profile, the one with most methods.
-
-    After an ablation of sensors the newest results are of a sensor with one method.
-    """
-    profile, pack = request.profile, request.pack
-    if profile and profile.endswith((".yaml", ".yml")):
-        profile = Path(profile).stem
-    pack = _pack_name(pack) if pack else None
-    fitting = [
-        key
-        for key in found
-        if (profile is None or key.profile == profile)
-        and (pack is None or key.pack == pack)
-        and (request.sensor is None or key.sensor == request.sensor)
-    ]
-    if fitting:
-        newest = max(fitting, key=lambda key: _latest(found[key])).profile
-        return max(
-            (key for key in fitting if key.profile == newest),
-            key=lambda key: (len({r.method for r in found[key]}), _latest(found[key])),
-        )
-    if not found:
-        raise UsageError(f"This store holds no results for {_what(request)}.")
-    there = "; ".join(f"--profile {k.profile!r} --data {k.pack} --sensor {k.sensor}" for k in found)
-    raise UsageError(f"This store holds no such results; it has: {there}.")
-
-
-def _what(request: TableRequest) -> str:
-    """A table in words, with the command that fills it."""
-    if request.protocol and request.protocol != LINEAR:
-        return f"the protocol {request.protocol}; `bench run --protocol {request.protocol}`"
-    return {
-        1: "Table I yet; fill it with `bench run`",
-        2: "Table II yet; fill it with `bench run --tasks transfer`",
-        3: f"Table III yet; fill it with `bench ablate {request.method} --terms …`",
-        4: f"Table IV yet; fill it with `bench ablate {request.method} --sensors …`",
-    }[request.number]
-
-
-def _pack_name(pack: str) -> str:
-    """The name of a pack that is given by name or by folder."""
-    if not (Path(pack) / "pack.yaml").exists():
-        return pack
-    from vtbench.tasks.data.pack import Pack
-
-    return Pack.open(pack).name
-
-
-def _latest(records: Sequence[Record]) -> str:
-    return max(str(record.provenance.get("finished", "")) for record in records)
-
-
-def stale_records(
-    key: GroupKey, records: Sequence[Record], selection: Session | None = None
-) -> dict[str, str]:
-    """{record id: why it is stale} in a group, judged by the run's or by today's settings."""
-    methods, tasks = registry.methods(), registry.tasks()
-    if selection is not None:
-        settings = selection.profile.settings
-        return stale(records, methods, tasks, settings=settings, packs=selection.packs)
-    settings = profile_settings(key.profile, records)
-    known = _packs_of(records, settings) if settings is not None else {}
-    return stale(records, methods, tasks, settings=settings, packs=known)
-
-
-def profile_settings(
-    profile: str, records: Sequence[Record], given: str | None = None
-) -> Settings | None:
-    """Today's settings of a profile named in records; None for a user's own file.
-
-    `given` is what was asked for; where it is that file, it is read.
-    """
-    name, *overrides = profile.split(", ")
-    if given is not None and Path(given).stem == name and Path(given).is_file():
-        name = given
-    elif name not in profile_names():
-        return None
-    used = {r.settings["encoder"]["precision"] for r in records if "encoder" in r.settings}
-    try:
-        return load_profile(name, overrides).settings.with_precision(min(used, default="32"))
-    except UsageError:
-        return None  # an override that no longer exists
-
-
-def _packs_of(records: Sequence[Record], settings: Settings) -> dict[str, Pack]:
-    """The packs of records by name, where they are made on demand and are there."""
-    from vtbench.tasks.data.pack import Pack
-
-    known = registry.datasets()
-    names = {r.data["pack"] for r in records} | {(r.trained_on or r.data)["pack"] for r in records}
-    sources = [packs.locate(name, settings, known) for name in sorted(names) if name in known]
-    return {source.name: Pack.open(source.folder) for source in sources if source.ready}
 
 
 # ------------------------------------------------------------------------------- rows and columns

@@ -1,4 +1,4 @@
-"""`bench show`: finding one cell, and all that its number rests on, as text."""
+"""`bench show`: all that the number of one cell rests on, as text."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vtbench.benchmark.again import command_for
-from vtbench.benchmark.errors import UsageError, suggestion
-from vtbench.benchmark.spec import Spec
-from vtbench.benchmark.tabling import stale_records
-from vtbench.methods import PRESETS
+from vtbench.benchmark.staleness import stale_records
 from vtbench.results.folder import file_name
 from vtbench.results.marks import printable
 from vtbench.results.report import facts
@@ -22,82 +19,6 @@ if TYPE_CHECKING:
     from vtbench.results.record import Record
     from vtbench.results.report.model import Facts
     from vtbench.results.store import Store
-
-MOST_CANDIDATES = 20
-
-
-# ------------------------------------------------------------------------------- which cell
-
-
-def find(records: Sequence[Record], words: Sequence[str]) -> Record:
-    """The one record meant by an id's first letters, or by a method, a task and maybe a seed.
-
-    Raises UsageError that lists the candidates where there are several, and the nearest where
-    there is none.
-    """
-    if not records:
-        raise UsageError("This store holds no cells yet; fill it with `bench run`.")
-    if len(words) > 3:
-        raise UsageError("Name one cell: the start of its id, or METHOD TASK and maybe SEED.")
-    found = [r for r in records if r.id.startswith(words[0].lower())] if len(words) == 1 else []
-    found = found or _named(records, words)
-    if len(found) == 1:
-        return found[0]
-    shown = [f"  {_line(record)}" for record in found[:MOST_CANDIDATES]]
-    left = len(found) - len(shown)
-    more = [f"  and {left} more"] if left else []
-    listed = "\n".join([*shown, *more])
-    raise UsageError(
-        f"{' '.join(words)} may be one of {len(found)} cells; name one by its id:\n{listed}"
-    )
-
-
-def _named(records: Sequence[Record], words: Sequence[str]) -> list[Record]:
-    method = _canonical(words[0])
-    found = [r for r in records if method in (r.method, r.method_title.casefold())]
-    if not found:
-        names = {r.method for r in records} | (
-            {r.id for r in records} if len(words) == 1 else set()
-        )
-        raise UsageError(
-            f"There is no cell or method {words[0]!r} in this store"
-            f"{suggestion(words[0], sorted(names))}."
-        )
-    for word, of in zip(words[1:], (_task, _seed), strict=False):
-        known = {of(record) for record in found}
-        found = [record for record in found if of(record) == word]
-        if not found:
-            kind = "task" if of is _task else "seed"
-            raise UsageError(
-                f"{words[0]} has no {kind} {word!r} in this store{suggestion(word, sorted(known))}."
-            )
-    return found
-
-
-def _canonical(word: str) -> str:
-    """A spec as records spell it; what is none stays as it is, and may be a title."""
-    try:
-        return str(Spec.parse(PRESETS[word][0] if word in PRESETS else word))
-    except UsageError:
-        return word.casefold()
-
-
-def _task(record: Record) -> str:
-    return record.task
-
-
-def _seed(record: Record) -> str:
-    return str(record.seed)
-
-
-def _line(record: Record) -> str:
-    return printable(
-        f"{record.id}  {record.method} on {record.task}, seed {record.seed}, {record.protocol}, "
-        f"{record.sensor}, profile {record.profile}: {facts.headline(record)}"
-    )
-
-
-# ------------------------------------------------------------------------------- what it rests on
 
 
 def trace(store: Store, record: Record, records: Sequence[Record], *, width: int = 80) -> str:

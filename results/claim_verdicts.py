@@ -11,6 +11,7 @@ import numpy as np
 
 from vtbench.results.cells import Column, displayed, is_better
 from vtbench.results.comparison import ALPHA, Comparison, compare_all, rank_analysis
+from vtbench.results.contradiction import Samples
 from vtbench.results.paper import NUMERALS, ColumnKey, published
 from vtbench.results.paper_claims import (
     CLAIMS,
@@ -25,7 +26,6 @@ from vtbench.results.paper_claims import (
 from vtbench.results.paper_comparison import Ours, printed_column, row_titles
 from vtbench.results.record import Record
 from vtbench.results.statistics import LEVEL, holm, mean
-from vtbench.results.verdicts import Samples
 
 Holds = Literal["holds", "does not hold", "not decided"]
 Seen = Literal["as claimed", "level", "not as claimed"]

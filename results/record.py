@@ -2,7 +2,8 @@
 
 A record says by itself what was measured (metric, unit, direction, decimals), on which data
 (real or simulated, fingerprint, counts) and under which settings. What may differ between two
-runs of the same cell lives in `provenance` and nowhere else.
+runs of the same cell lives in `provenance` and nowhere else; of all else the file carries a digest,
+so that a number that was changed by hand is not believed.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, TypedDict
 
+from vtbench.results import digest
 from vtbench.results import validation as check
 from vtbench.results.errors import RecordError
 
-SCHEMA = 2  # 2 added `protocol` and `trained_on`; 1 is still read
+SCHEMA = 3  # 2 added `protocol` and `trained_on`, 3 the digest of a file; 1 and 2 are still read
 
 _IDENTITY = re.compile(r"[0-9a-f]{6,64}")
 
@@ -150,13 +152,17 @@ class Record:
         """The record as text: sorted keys, one key a line, the same bytes for equal records."""
         content = {name: getattr(self, name) for name in _FIELDS}
         content["metrics"] = [asdict(metric) for metric in self.metrics]
+        content[digest.KEY] = digest.digest_of(content)
         return json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, content: str | bytes, *, file: str = "the record") -> Record:
         """The record written in `content`; raises `RecordError` naming `file` and the reason."""
         try:
-            return cls(**_arguments(_parse(content)))
+            parsed = _parse(content)
+            record = cls(**_arguments(parsed))
+            digest.check(parsed)
+            return record
         except RecordError as error:
             raise type(error)(f"{file}: {error}") from None
 
@@ -192,10 +198,17 @@ def _arguments(content: Any) -> dict[str, Any]:
     if "schema" not in content:
         raise RecordError("not a record: it has no schema number")
     _check_schema(content["schema"])
-    older = _SINCE_2 if content["schema"] == 1 else ()
-    check.keys(content, "the record", [name for name in _FIELDS if name not in older])
+    check.keys(content, "the record", _keys_of(content["schema"]))
     metrics = _list(content["metrics"], "metrics")
-    return {**content, "schema": SCHEMA, "metrics": tuple(_metric(entry) for entry in metrics)}
+    fields_of = {name: content[name] for name in _FIELDS if name in content}
+    return {**fields_of, "schema": SCHEMA, "metrics": tuple(_metric(entry) for entry in metrics)}
+
+
+def _keys_of(schema: int) -> list[str]:
+    """What a file of a schema holds."""
+    older = _SINCE_2 if schema == 1 else ()
+    sealed = [digest.KEY] if schema >= digest.SINCE else []
+    return [*(name for name in _FIELDS if name not in older), *sealed]
 
 
 def _metric(entry: Any) -> MetricFacts:

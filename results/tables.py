@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from vtbench.results.cells import Cell, Column, Row, make_cell, with_published, with_ranks
+from vtbench.results.contradiction import Samples
 from vtbench.results.errors import ResultsError
 from vtbench.results.notes import all_notes
 from vtbench.results.paper import published as published_table
 from vtbench.results.record import MetricFacts, Record
 from vtbench.results.selection import GroupKey, Runs, groups, only_group, select
-from vtbench.results.verdicts import Samples, with_verdicts
+from vtbench.results.verdicts import with_verdicts
 
 __all__ = [
     "Cell",
@@ -138,6 +139,7 @@ def tabulate(
     per_axis: bool = False,
     include_stale: bool = False,
     samples: Samples | None = None,
+    notes: Sequence[str] = (),
 ) -> Table:
     """The paper's table `number` made of `records`, of one group (see `groups`) and one protocol.
 
@@ -146,8 +148,8 @@ def tabulate(
     and its "top5"; `per_axis` adds every other metric, such as the error of each target. `stale`
     holds the ids of records whose code, settings or data have changed. `published` sets the paper's
     numbers beside ours. `samples` gives the score of each test image of a record, for the verdicts
-    (see `with_verdicts`). Rows and tasks that are not given are those of the records, in the order
-    of the paper's table.
+    (see `with_verdicts`). `notes` stand above those that the table itself gives rise to. Rows and
+    tasks that are not given are those of the records, in the order of the paper's table.
     Raises `ResultsError` for no records, mixed groups, protocols (in Table IV: methods), or one
     metric with two units.
     """
@@ -180,7 +182,7 @@ def tabulate(
         title=f"{title or TITLES[number]}, {group.source.upper()} data",
         columns=tuple(columns),
         rows=tuple(filled),
-        notes=(*all_notes(number, group, columns, filled, shown), *gaps),
+        notes=(*notes, *all_notes(number, group, columns, filled, shown), *gaps),
         facts=_facts(group, _pack_titles(records), known, tasks, shown),
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import isclose
 from typing import TYPE_CHECKING
 
 from vtbench.results.cells import Column, Evidence, Row, Verdict, is_ranked
+from vtbench.results.contradiction import Samples, fits
 from vtbench.results.record import Record
 from vtbench.results.selection import Runs
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from vtbench.results.comparison import Better, TieGroup
-
-#: The score of each test image of a record, whose mean is its primary score; None if not known.
-Samples = Callable[[Record], "np.ndarray | None"]
 
 
 def with_verdicts(
@@ -93,19 +90,12 @@ def _by_sample(
     for spec, of_seeds in records.items():
         for record in of_seeds:
             scores = samples(record)
-            if scores is None or not _fits(scores, record.scores[metric]):
+            if scores is None or not fits(scores, record.scores[metric]):
                 return {}
             found.setdefault(spec, []).append(scores)
     if len({len(scores) for of_seeds in found.values() for scores in of_seeds}) != 1:
         return {}
     return {spec: np.stack(of_seeds) for spec, of_seeds in found.items()}
-
-
-def _fits(scores: np.ndarray, mean: float) -> bool:
-    """Whether these are the samples of a score, and not those of another metric or run."""
-    if scores.ndim != 1 or not scores.size:
-        return False
-    return isclose(float(scores.mean()), mean, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def _judged(row: Row, index: int, group: TieGroup) -> Row:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,12 +77,11 @@ def test_other_images_under_the_same_name_are_not_shown(ran: Here, make_pack) ->
 
 
 def test_a_stale_and_a_failed_cell_are_listed_with_their_reasons(ran: Here) -> None:
-    store = ran.folder / "runs" / "cells"
-    stale, failed = [p for p in sorted(store.glob("*--sarl--*")) if "linear" in p.read_text()][:2]
-    stale.write_text(stale.read_text().replace('"task": "', '"task": "0', 1))
-    content = json.loads(failed.read_text())
-    content |= {"status": "failed", "error": "Out of <b>memory</b>.", "scores": {}}
-    failed.write_text(json.dumps(content | {"val_scores": {}}))
+    store = Store.open(ran.folder / "runs")
+    stale, failed = [r for r in store.records() if (r.method, r.protocol) == ("sarl", "linear")][:2]
+    store.write(replace(stale, code={**stale.code, "task": "0"}))
+    failure = {"status": "failed", "error": "Out of <b>memory</b>."}
+    store.write(replace(failed, **failure, scores={}, val_scores={}))
     done = ran("report", "--data", "pack", "--no-figures")
     page = (ran.folder / "report.html").read_text()
 
@@ -90,6 +90,41 @@ def test_a_stale_and_a_failed_cell_are_listed_with_their_reasons(ran: Here) -> N
     assert "Out of &lt;b&gt;memory&lt;/b&gt;." in page
     assert "cell stale" in page
     assert "the task code changed" in page
+
+
+def test_a_score_changed_by_hand_is_named_and_in_no_table(ran: Here) -> None:
+    path = next((ran.folder / "runs" / "cells").glob("*--sarl--shape--*"))
+    content = json.loads(path.read_text())
+    content["scores"]["top1"] = 99.5
+    path.write_text(json.dumps(content))
+    table = ran("table")
+    ran("report", "--no-figures")
+    page = (ran.folder / "report.html").read_text()
+
+    assert "99.5" not in table.stdout
+    assert f"Damaged and left out: {path.name}: its content was changed" in " ".join(
+        table.stdout.split()
+    )
+    assert f"set aside: runs/set-aside/{path.name}" in ran("status").stdout.replace("\n", "")
+    assert f"{path.name}: its content was changed" in page
+
+
+def test_a_score_that_its_own_images_contradict_is_named_and_in_no_table(ran: Here) -> None:
+    store = Store.open(ran.folder / "runs")
+    record = next(
+        r for r in store.records() if (r.method, r.task, r.protocol) == ("sarl", "shape", "linear")
+    )
+    store.write(replace(record, scores={**record.scores, "top1": 99.5}))
+    table = ran("table")
+    told = " ".join(table.stdout.split())
+    ran("report", "--no-figures")
+
+    assert " 99.5" not in told.partition("Profile tiny")[2].partition("damaged")[0]
+    assert "SARL on Shape (seed 0) is damaged and left out: Top-1 99.50 in its record" in told
+    assert "not believed: SARL on Shape (seed 0)" in ran("status").stdout
+    assert "SARL on Shape (seed 0) is damaged" in (ran.folder / "report.html").read_text()
+    compared = ran("compare")
+    assert "99.50" not in compared.stdout
 
 
 def test_figures_are_part_of_the_page_where_they_can_be_drawn(ran: Here) -> None:
@@ -153,14 +188,20 @@ def test_one_number_is_traced_by_its_id_or_by_its_name(ran: Here) -> None:
     assert twice.returncode == 2
     assert "may be one of 2 cells" in twice.stderr
     assert known["id"] in twice.stderr
+    listed = [line.strip().partition(":")[0] for line in twice.stderr.splitlines()[1:]]
+    assert set(listed) == {"sarl bar 0 --protocol knn", "sarl bar 0 --protocol linear"}
+    for words in listed:
+        assert ran("show", *words.split()).returncode == 0, words
+    assert ran("show", "sarl", "bar", "--protocol", "linear", "--profile", "tiny.yaml",
+               "--data", "tiny", "--sensor", known["sensor"]).stdout == done.stdout  # fmt: skip
 
 
 def test_a_stale_cell_says_why(ran: Here) -> None:
-    path = next((ran.folder / "runs" / "cells").glob("*--raw_pixels--bar--*"))
-    record = json.loads(path.read_text())
-    record["settings"]["probe"]["batch_size"] = 999
-    path.write_text(json.dumps(record))
-    done = ran("show", record["id"])
+    store = Store.open(ran.folder / "runs")
+    record = next(r for r in store.records() if (r.method, r.task) == ("raw_pixels", "bar"))
+    probe = {**record.settings["probe"], "batch_size": 999}
+    store.write(replace(record, settings={**record.settings, "probe": probe}))
+    done = ran("show", record.id)
 
     assert done.returncode == 0, done.stderr
     assert "STALE: " in done.stdout
@@ -176,6 +217,8 @@ def test_a_stale_cell_says_why(ran: Here) -> None:
         (["sarl"], "may be one of 4 cells"),
         (["zzzz"], "There is no cell or method 'zzzz'"),
         (["a", "b", "c", "d"], "Name one cell"),
+        (["sarl", "bar", "--protocol", "kn"], "sarl bar has no protocol 'kn'"),
+        (["sarl", "bar", "--sensor", "digit"], "sarl bar has no sensor 'digit'"),
     ],
 )
 def test_what_names_no_cell_is_answered_with_the_nearest(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from vtbench.results.digest import digest_of
 from vtbench.results.quarantine import Quarantine
 from vtbench.results.store import Store
 
@@ -19,7 +20,13 @@ def record(make_record):
 
 
 def edited(**changes):
-    return lambda good: json.dumps({**json.loads(good), **changes}).encode()
+    """An edit that keeps the digest right, so that what it breaks is found by itself."""
+
+    def edit(good):
+        content = {**json.loads(good), **changes}
+        return json.dumps({**content, "digest": digest_of(content)}).encode()
+
+    return edit
 
 
 DAMAGE = {
@@ -29,10 +36,15 @@ DAMAGE = {
     "not UTF-8": (lambda good: b"\xff\xfe" + good, "not readable as JSON"),
     "no object": (lambda good: b"[1, 2]", "holds no JSON object"),
     "foreign JSON": (lambda good: b'{"a": 1}', "no schema number"),
-    "older schema": (edited(schema=0), "schema must be 1 to 2, not 0"),
+    "older schema": (edited(schema=0), "schema must be 1 to 3, not 0"),
     "unknown key": (edited(colour="red"), "unknown keys: colour"),
     "wrong type": (edited(seed="0"), "seed must be a whole number"),
     "NaN": (lambda good: good.replace(b"50.0", b"NaN"), "only finite numbers"),
+    "a score changed by hand": (
+        lambda good: good.replace(b"50.0", b"59.0"),
+        "changed after it was written",
+    ),
+    "a setting changed by hand": (lambda good: good.replace(b"0.02", b"0.03"), "as its digest"),
     "other id": (edited(id="abcdef0123"), "does not end with the record's id"),
 }
 
@@ -103,14 +115,14 @@ def test_a_second_file_of_one_record_is_set_aside(store, record):
 
 def test_the_record_of_a_later_vtbench_stays_for_it_to_read(store, record):
     path = store.write(record)
-    path.write_bytes(edited(schema=3)(path.read_bytes()))
+    path.write_bytes(edited(schema=4)(path.read_bytes()))
 
     assert store.records() == []
     assert path.exists()
     assert store.damaged() == [
         (
             path,
-            f"{path.name}: written with schema 3, and this vtbench reads schema 2: update vtbench",
+            f"{path.name}: written with schema 4, and this vtbench reads schema 3: update vtbench",
         )
     ]
 

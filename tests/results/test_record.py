@@ -90,7 +90,7 @@ def test_numbers_that_are_not_finite_are_refused_in_files(make_record, literal):
 
 
 BAD_FIELDS = [
-    ({"schema": 0}, "schema must be 1 to 2, not 0"),
+    ({"schema": 0}, "schema must be 1 to 3, not 0"),
     ({"schema": True}, "schema must be a whole number"),
     ({"id": "../../x"}, "id must be 6 to 64 hexadecimal digits"),
     ({"id": "ABCDEF12"}, "id must be 6 to 64 hexadecimal digits"),
@@ -164,7 +164,7 @@ def test_a_source_is_real_or_simulated_and_nothing_else(make_record):
 def test_a_record_of_schema_1_was_of_linear_probes_on_its_own_pack(make_record):
     record = make_record(scores={"top1": 1.0})
     content = json.loads(record.to_json())
-    del content["protocol"], content["trained_on"]
+    del content["protocol"], content["trained_on"], content["digest"]
     read = Record.from_json(json.dumps({**content, "schema": 1}))
 
     assert read == record
@@ -173,11 +173,41 @@ def test_a_record_of_schema_1_was_of_linear_probes_on_its_own_pack(make_record):
         Record.from_json(json.dumps(content))
 
 
+def test_a_record_of_schema_2_has_no_digest_and_is_believed(make_record):
+    record = make_record(scores={"top1": 1.0})
+    content = json.loads(record.to_json())
+    del content["digest"]
+
+    assert Record.from_json(json.dumps({**content, "schema": 2})) == record
+    with pytest.raises(RecordError, match="lacks digest"):
+        Record.from_json(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"scores": {"top1": 1.5}}, {"seed": 1}, {"settings": {}}, {"notes": ["x"]}, {"digest": "0"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_content_that_was_changed_after_it_was_written_is_not_believed(make_record, change):
+    content = json.loads(make_record(scores={"top1": 1.0}).to_json())
+
+    with pytest.raises(RecordError, match=r"f\.json: its content was changed after it was written"):
+        Record.from_json(json.dumps({**content, **change}), file="f.json")
+
+
+def test_the_digest_does_not_depend_on_what_may_differ_between_two_runs(make_record):
+    one = json.loads(make_record(scores={"top1": 1.0}).to_json())
+    other = json.loads(make_record(scores={"top1": 1.0}, provenance={"device": "x"}).to_json())
+
+    assert one["digest"] == other["digest"]
+    assert Record.from_json(json.dumps({**one, "provenance": {}})).provenance == {}
+
+
 def test_a_later_schema_is_told_apart_from_damage(make_record):
     content = json.loads(make_record().to_json())
 
-    with pytest.raises(NewerRecordError, match=r"f\.json: written with schema 3.*update vtbench"):
-        Record.from_json(json.dumps({**content, "schema": 3, "more": 1}), file="f.json")
+    with pytest.raises(NewerRecordError, match=r"f\.json: written with schema 4.*update vtbench"):
+        Record.from_json(json.dumps({**content, "schema": 4, "more": 1}), file="f.json")
 
 
 def test_deep_nesting_is_refused_without_a_crash():
