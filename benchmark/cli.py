@@ -14,6 +14,7 @@ import typer
 from vtbench.benchmark.cli_compare import compare
 from vtbench.benchmark.cli_data import data_app
 from vtbench.benchmark.cli_diagnose import diagnose
+from vtbench.benchmark.cli_extend import check, new
 from vtbench.benchmark.cli_figure import figure
 from vtbench.benchmark.cli_report import report, show
 from vtbench.benchmark.cli_results import show_tables, table
@@ -21,6 +22,7 @@ from vtbench.benchmark.cli_speed import speed_app
 from vtbench.benchmark.cli_steps import (
     DataName,
     Device,
+    Devices,
     Jobs,
     Methods,
     Overrides,
@@ -64,13 +66,14 @@ def run(
     transfer_data: TransferData = [],
     device: Device = None,
     jobs: Jobs = None,
+    devices: Devices = None,
     published: Published = False,
 ) -> None:
     """Train what is missing, ask it, and show the tables. Run again to go on after a stop."""
     session = open_session(
         methods=methods, tasks=tasks, protocols=protocols, profile=profile, overrides=overrides,
         seeds=seeds, store=store, data=data, sensor=sensor, transfer_data=transfer_data,
-        device=device, jobs=jobs,
+        device=device, jobs=jobs, devices=devices,
     )  # fmt: skip
     code = carry_out(session)
     show_tables(session.open_store(create=False), session, published=published)
@@ -91,6 +94,7 @@ def plan(
     transfer_data: TransferData = [],
     device: Device = None,
     jobs: Jobs = None,
+    devices: Devices = None,
 ) -> None:
     """What `bench run` with the same options would do: cached, stale, to do, time and disk."""
     from vtbench.benchmark.overview import plan_without_data
@@ -98,7 +102,7 @@ def plan(
     session = open_session(
         methods=methods, tasks=tasks, protocols=protocols, profile=profile, overrides=overrides,
         seeds=seeds, store=store, data=data, sensor=sensor, transfer_data=transfer_data,
-        device=device, jobs=jobs,
+        device=device, jobs=jobs, devices=devices,
     )  # fmt: skip
     if session.to_make:
         say(plan_without_data(session))
@@ -115,6 +119,8 @@ app.command()(show)
 app.command()(ablate)
 app.command()(diagnose)
 app.command()(sweep)
+app.command()(check)
+app.command()(new)
 
 
 @app.command()

@@ -40,6 +40,9 @@ TransferData = Annotated[
 ]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:1")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="processes side by side")]
+Devices = Annotated[
+    int | None, typer.Option("--devices", min=1, help="GPUs (or CPU processes) of each training")
+]
 Published = Annotated[bool, typer.Option("--published", help="the paper's numbers beside ours")]
 Out = Annotated[
     Path | None,
@@ -48,12 +51,15 @@ Out = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="let --out replace any file")]
 
 
-def open_session(*, device: str | None, jobs: int | None, **request: Any) -> Session:
+def open_session(
+    *, device: str | None, jobs: int | None, devices: int | None = None, **request: Any
+) -> Session:
     """The session of a request; see `Request` for the names."""
     from vtbench.benchmark.session import Request, Session
 
     hardware = [f"hardware.device={device}"] if device else []
     hardware += [f"hardware.jobs={jobs}"] if jobs else []
+    hardware += [f"hardware.devices={devices}"] if devices else []
     overrides = [*request.pop("overrides"), *hardware]
     return Session.of(Request(**request, overrides=overrides))
 

@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from vtbench.benchmark.environment import clock, cores
-from vtbench.benchmark.errors import Interrupted, UsageError, VTBenchError
+from vtbench.benchmark.environment import clock
+from vtbench.benchmark.errors import Interrupted, VTBenchError
 from vtbench.benchmark.packs import PackSource
 from vtbench.benchmark.planning import Job, Site
-from vtbench.benchmark.settings import Hardware, Settings
+from vtbench.benchmark.settings import Settings
+from vtbench.benchmark.workers import Workers
 
 #: An event is (job title, stage, done, total, numbers); the display draws it.
 Event = tuple[str, str, int, int, dict[str, float]]
@@ -32,55 +32,6 @@ Listener = Callable[[Event], None]
 
 EVENT_INTERVAL = 0.2  # seconds between two progress events of one stage
 POLL = 0.1
-
-
-@dataclass(frozen=True)
-class Workers:
-    """How many processes, with how many threads each, on which device."""
-
-    jobs: int
-    threads: int
-    device: str
-
-    @classmethod
-    def choose(cls, hardware: Hardware) -> Workers:
-        """`auto` is one single-threaded process per core, or one process on a GPU.
-
-        The number of threads is the same whatever the number of jobs: sums of floats depend on
-        it, and results must not depend on how the work is spread.
-        """
-        device = hardware.device
-        if device == "auto":
-            device = "cuda" if _has_gpu() else "cpu"
-        on_gpu = device != "cpu"
-        _check_device(device)
-        jobs = hardware.jobs if hardware.jobs != "auto" else 1 if on_gpu else cores()
-        threads = hardware.threads if hardware.threads != "auto" else cores() if on_gpu else 1
-        return cls(max(1, int(jobs)), max(1, int(threads)), device)
-
-
-def _check_device(device: str) -> None:
-    """Raises UsageError for a device that does not exist here."""
-    kind, _, index = device.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
-        raise UsageError(f"--device {device!r} is not auto, cpu, cuda or cuda:NUMBER.")
-    if kind == "cuda":
-        import torch
-
-        count = torch.cuda.device_count()
-        if int(index or 0) >= count:
-            raise UsageError(
-                f"--device {device!r}: this machine has {count} GPUs; use cpu or auto."
-            )
-
-
-def _has_gpu() -> bool:
-    """Whether torch may find a GPU; asks the driver's device files first, to spare the import."""
-    if not any(Path("/dev").glob("nvidia[0-9]*")):
-        return False
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def run_jobs(
@@ -122,7 +73,10 @@ def _spread(
         return
     context = multiprocessing.get_context("spawn")
     events, stop = context.SimpleQueue(), context.Event()
-    setup = (events, stop, workers.threads, os.getpid())
+    places = context.SimpleQueue()
+    for place in workers.places(count):
+        places.put(place)
+    setup = (events, stop, places, workers.threads, os.getpid())
     pool = ProcessPoolExecutor(count, context, _start_worker, setup)
     listening = threading.Thread(target=_listen, args=(events, listener), daemon=True)
     listening.start()
@@ -161,7 +115,7 @@ def _in_this_process(
     listener: Listener,
 ) -> Iterator[Any]:
     stop = threading.Event()
-    _Worker.begin(listener, stop, workers.threads)
+    _Worker.begin(listener, stop, workers.places(1)[0], workers.threads)
     with _stop_on_signal(stop):
         for values in arguments:
             if stop.is_set():
@@ -198,27 +152,28 @@ def _listen(events: Any, listener: Listener) -> None:
 
 
 class _Worker:
-    """The state of a worker process: whom it tells, and whether it should stop."""
+    """The state of a worker process: whom it tells, whether it should stop, and its device."""
 
     tell: Listener
     stop: Any
+    device: str
 
     @classmethod
-    def begin(cls, tell: Listener, stop: Any, threads: int) -> None:
+    def begin(cls, tell: Listener, stop: Any, device: str, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
-        cls.tell, cls.stop = staticmethod(tell), stop
+        cls.tell, cls.stop, cls.device = staticmethod(tell), stop, device
 
 
-def _start_worker(events: Any, stop: Any, threads: int, parent: int) -> None:
+def _start_worker(events: Any, stop: Any, places: Any, threads: int, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and sets `stop`
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _Worker.begin(events.put, stop, threads)
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
+    _Worker.begin(events.put, stop, places.get(), threads)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this process when its parent has ended, even by SIGKILL; the store stays whole."""
     while os.getppid() == parent:
         time.sleep(POLL)
@@ -228,7 +183,8 @@ def _end_with(parent: int) -> None:
 def _execute(job: Job, site: Site) -> dict[str, str]:
     from vtbench.benchmark.runner import execute
 
-    outcome = execute(job, site, _reporter(job.title), _Worker.stop.is_set)
+    here = replace(site, device=_Worker.device)
+    outcome = execute(job, here, reporter(job.title, _Worker.tell), _Worker.stop.is_set)
     failed = {key: reason for key, reason in outcome.items() if reason != "done"}
     _Worker.tell((job.title, "failed" if failed else "finished", 1, 1, {}))
     return outcome
@@ -237,7 +193,7 @@ def _execute(job: Job, site: Site) -> dict[str, str]:
 def _prepare(source: PackSource, settings: Settings) -> None:
     from vtbench.benchmark import packs, registry
 
-    tell = _reporter(f"data {source.name}")
+    tell = reporter(f"data {source.name}", _Worker.tell)
 
     def progress(done: int, total: int) -> None:
         tell("render", done, total, {})
@@ -248,7 +204,7 @@ def _prepare(source: PackSource, settings: Settings) -> None:
     _Worker.tell((f"data {source.name}", "finished", 1, 1, {}))
 
 
-def _reporter(title: str) -> Callable[[str, int, int, dict[str, float]], None]:
+def reporter(title: str, tell: Listener) -> Callable[[str, int, int, dict[str, float]], None]:
     """A report function that forwards at most one event per interval of one stage."""
     last: dict[str, float] = {}
 
@@ -257,6 +213,6 @@ def _reporter(title: str) -> Callable[[str, int, int, dict[str, float]], None]:
         if done < total and now - last.get(stage, -EVENT_INTERVAL) < EVENT_INTERVAL:
             return
         last[stage] = now
-        _Worker.tell((title, stage, done, total, info))
+        tell((title, stage, done, total, info))
 
     return report

@@ -22,10 +22,11 @@ from torch import Tensor, nn
 
 from vtbench.benchmark import checkpoint, gradients, monitor
 from vtbench.benchmark.environment import clock
-from vtbench.benchmark.errors import Interrupted, UsageError
+from vtbench.benchmark.errors import Interrupted
 from vtbench.benchmark.optimizers import build_optimizer, set_learning_rate
 from vtbench.benchmark.seeding import generator
 from vtbench.benchmark.training_log import TrainingLog
+from vtbench.benchmark.workers import check_shares
 from vtbench.methods import distributed
 from vtbench.methods.base import Method, Progress, Views
 from vtbench.methods.recipe import Recipe
@@ -149,7 +150,7 @@ class Training:
 
     def _set_up(self) -> None:
         if self.plan.devices > 1:
-            distributed.join_batch_norms(self.method)
+            distributed.join_batch_norms(self.method, self.fabric.device)
         self.method.to(self.fabric.device)
         self.method.encoder.to(memory_format=torch.channels_last)
         optimizer = build_optimizer(self.method, self.recipe, batch_size=self.batch_size)
@@ -323,16 +324,6 @@ class Training:
         if self.recipe.keep == "lowest_loss":
             summary["kept_epoch"] = self.kept["epoch"]
         return summary
-
-
-def check_shares(batch_size: int, devices: int) -> None:
-    """Raises UsageError where a batch cannot be shared out evenly."""
-    if batch_size % devices:
-        raise UsageError(
-            f"A batch of {batch_size} images cannot be shared out evenly to {devices} devices; "
-            f"choose --set pretrain.batch_size={batch_size - batch_size % devices or devices} "
-            "or another --devices."
-        )
 
 
 def average_gradients(method: Method) -> None:

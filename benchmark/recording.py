@@ -69,7 +69,9 @@ class Recorder:
         }
         for what, values in beside.items():
             self.store.write_array(self.store.beside(path, what), values)
-        facts = {name: value for name, value in training.items() if name != "seconds"}
+        facts = {
+            name: value for name, value in training.items() if name not in ("seconds", "devices")
+        }
         facts |= {"best_epoch": result.best_epoch, **result.chosen}
         where = provenance(device=self.device, seconds=seconds) | {"precision": self.precision}
         self._write(
@@ -84,7 +86,11 @@ class Recorder:
             training=facts,
             predictions=str(path.relative_to(self.store.root)),
             notes=notes(self.job.row, training),
-            provenance=where | {"training_seconds": training.get("seconds")},
+            provenance=where
+            | {
+                "training_seconds": training.get("seconds"),
+                "training_devices": training.get("devices"),
+            },
         )
 
     def failed(self, cell: Cell, error: Exception, metrics: tuple[MetricFacts, ...]) -> str:

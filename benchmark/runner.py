@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from vtbench.benchmark.protocols import TRANSFER
 from vtbench.benchmark.recording import Recorder, metric_facts
 from vtbench.benchmark.reference import train_reference
 from vtbench.benchmark.seeding import derive
+from vtbench.benchmark.together import pretrain_together
 from vtbench.results.errors import StoreBusy, StoreError
 from vtbench.results.store import Store
 from vtbench.tasks.data.pack import Pack
@@ -33,7 +34,11 @@ from vtbench.tasks.resolve import resolve_task
 from vtbench.tasks.transfer import TransferProtocol, fit_transfer
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vtbench.methods.base import Method
     from vtbench.methods.encoder import Encoder
+    from vtbench.methods.recipe import Recipe
     from vtbench.tasks.base import Task
     from vtbench.tasks.data.pack import Dataset
     from vtbench.tasks.selection import ProbeResult
@@ -144,27 +149,23 @@ class _Run:
         self.training = checkpoint.load_summary(folder, self.job.id)
         if self.training is not None:
             return
-        row, seed = self.job.row, self.job.seed
-        cls = registry.methods()[row.spec.name]
-        method, recipe = assemble.build_method(cls, row.spec, self.settings, seed=seed)
-        pool = self.packs[self.site.home].pretraining_pool(self.job.sensor)
-        self.training = pretrain(
-            method,
-            recipe,
-            encode.pool_images(pool, self.settings.data.stored_size),
-            folder,
-            TrainingPlan(
-                identity=self.job.id,
-                epochs=self.settings.pretrain.epochs,
-                batch_size=self.settings.pretrain.batch_size,
-                image_size=self.settings.encoder.image_size,
-                seed=seed,
-                device=self.site.device,
-                precision=self.site.precision,
-                report=lambda done, total, info: self.report("pretrain", done, total, info),
-                should_stop=self.should_stop,
-            ),
+        ingredients = partial(training_ingredients, self.job, self.site)
+        plan = TrainingPlan(
+            identity=self.job.id,
+            epochs=self.settings.pretrain.epochs,
+            batch_size=self.settings.pretrain.batch_size,
+            image_size=self.settings.encoder.image_size,
+            seed=self.job.seed,
+            device=self.site.device,
+            devices=self.settings.hardware.devices,
+            precision=self.site.precision,
+            report=lambda done, total, info: self.report("pretrain", done, total, info),
+            should_stop=self.should_stop,
         )
+        if plan.devices > 1:
+            self.training = pretrain_together(ingredients, folder, plan)
+        else:
+            self.training = pretrain(*ingredients(), folder, plan)
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -258,6 +259,15 @@ class _Run:
         self.report("train", done, total, info)
         if self.should_stop():
             raise Interrupted("Stopped.")
+
+
+def training_ingredients(job: Job, site: Site) -> tuple[Method, Recipe, Tensor]:
+    """The method of a job, its recipe, and the images it is trained on, uint8 (N, S, S, 3)."""
+    settings = site.profile.settings
+    cls = registry.methods()[job.row.spec.name]
+    method, recipe = assemble.build_method(cls, job.row.spec, settings, seed=job.seed)
+    pool = open_pack(site.packs[site.home]).pretraining_pool(job.sensor)
+    return method, recipe, encode.pool_images(pool, settings.data.stored_size)
 
 
 _ENDS_THE_RUN = (Interrupted, StoreError, KeyboardInterrupt)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from vtbench.benchmark import launch, packs, registry
 from vtbench.benchmark.environment import supports_bf16
 from vtbench.benchmark.estimate import Estimate, estimate
-from vtbench.benchmark.launch import Listener, Workers
+from vtbench.benchmark.launch import Listener
 from vtbench.benchmark.packs import PackSource, transfer_sources
 from vtbench.benchmark.planning import (
     Cell,
@@ -29,6 +29,7 @@ from vtbench.benchmark.planning import (
 from vtbench.benchmark.protocols import LINEAR, TRANSFER, select_protocols
 from vtbench.benchmark.rows import Row, select_rows, select_tasks
 from vtbench.benchmark.settings import Profile, load_profile
+from vtbench.benchmark.workers import Workers, check_shares
 from vtbench.results.store import Store
 from vtbench.tasks.errors import DataError
 
@@ -65,6 +66,7 @@ class Session:
         tasks: list[str], protocols: list[str], transfer: Mapping[str, PackSource],
     ) -> None:  # fmt: skip
         self.workers = Workers.choose(profile.settings.hardware)
+        check_shares(profile.settings.pretrain.batch_size, self.workers.devices)
         precision = "bf16" if supports_bf16(self.workers.device) else "32"
         settings = profile.settings.with_precision(precision)
         self.profile = Profile(name=profile.name, settings=settings)

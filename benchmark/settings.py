@@ -209,11 +209,17 @@ class Supervised(Section):
 
 class Hardware(Section):
     """How the work is spread. The number of jobs changes nothing but the time it takes; another
-    device or number of threads rounds differently."""
+    device, or number of threads or devices, rounds differently.
+
+    devices: of each training, which share its batches. slurm: what each job of `--launch slurm`
+    asks for; see `vtbench.benchmark.slurm`.
+    """
 
     jobs: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     device: str = "auto"
+    devices: int = Field(1, ge=1, le=1024)
+    slurm: dict[str, str | int] = {}
 
 
 class Settings(Section):
@@ -309,7 +315,7 @@ def _override(text: str) -> tuple[list[str], Any]:
 def _full_path(key: str) -> list[str]:
     """The whole dotted path of a key; a last part that is unique may stand alone."""
     paths = setting_paths()
-    if key in paths or key.startswith("data.simulated.counts."):
+    if key in paths or key.startswith(("data.simulated.counts.", "hardware.slurm.")):
         return key.split(".")
     ends = [path for path in paths if path.rsplit(".", 1)[-1] == key]
     if len(ends) == 1:

@@ -102,11 +102,10 @@ def _summed(x: Tensor) -> Tensor:
     return x
 
 
-class JointBatchNorm(nn.SyncBatchNorm):
-    """Batch norm with the statistics of the joint batch: torch's on GPUs, its formula on CPUs.
+class JointBatchNorm(_BatchNorm):
+    """Batch norm with the statistics of the joint batch on CPUs, where torch's SyncBatchNorm fails.
 
-    torch's SyncBatchNorm has no CPU kernel. Here variances are taken around the joint mean, in
-    float32 at least.
+    Variances are taken around the joint mean, in float32 at least.
     """
 
     @classmethod
@@ -120,9 +119,12 @@ class JointBatchNorm(nn.SyncBatchNorm):
             joint.register_buffer(name, buffer)
         return joint.train(norm.training)
 
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any shape (B, C, ...) will do."""
+
     def forward(self, input: Tensor) -> Tensor:
         """input: (B / R, C, ...) of each process -> the same shape."""
-        if input.is_cuda or not self.training or processes() == 1:
+        if not self.training or processes() == 1:
             return super().forward(input)
         half = input.dtype in (torch.bfloat16, torch.float16)
         x = input.float() if half else input
@@ -134,7 +136,7 @@ class JointBatchNorm(nn.SyncBatchNorm):
         variance = total(centred.square().sum(axes)) / count
         self._follow(mean, variance * count / max(count - 1, 1))
         y = centred * (variance + self.eps).rsqrt().view(channels)
-        if self.weight is not None:
+        if self.affine:
             y = y * self.weight.view(channels) + self.bias.view(channels)
         return y.to(input.dtype)
 
@@ -151,8 +153,11 @@ class JointBatchNorm(nn.SyncBatchNorm):
         self.running_var.lerp_(variance.to(self.running_var.dtype), share)
 
 
-def join_batch_norms(module: nn.Module) -> None:
-    """Replace all batch norms inside a module by `JointBatchNorm`; no name in it changes."""
+def join_batch_norms(module: nn.Module, device: torch.device) -> None:
+    """Give all batch norms inside a module the joint statistics; no name in it changes."""
+    if device.type != "cpu":
+        nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        return
     for parent in list(module.modules()):
         for name, child in parent.named_children():
             if isinstance(child, _BatchNorm):

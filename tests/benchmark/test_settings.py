@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtbench.benchmark.errors import SettingsError, UnknownName, UsageError
-from vtbench.benchmark.launch import Workers
 from vtbench.benchmark.settings import Hardware, Scale, load_profile, profile_names
+from vtbench.benchmark.workers import Workers
 
 
 def test_every_shipped_profile_loads() -> None:
