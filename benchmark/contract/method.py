@@ -1,20 +1,12 @@
-"""What every method must fulfil, built-in or plugin, as tests to inherit.
-
-    from vtbench.benchmark.contract import MethodContract
-    from my_package import Cosine
-
-    class TestCosine(MethodContract):
-        method = Cosine
+"""What every method must fulfil.
 
 The methods are built as a run builds them, with a narrow encoder, 32-pixel images and small heads.
 """
 
 from __future__ import annotations
 
-import inspect
 import io
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -23,11 +15,12 @@ from torch import Tensor
 
 from vtbench.benchmark import monitor
 from vtbench.benchmark.assemble import build_method, resolve
-from vtbench.benchmark.registry import literals
+from vtbench.benchmark.contract.declared import check_literals
 from vtbench.benchmark.seeding import generator
 from vtbench.benchmark.settings import Settings, load_profile
 from vtbench.benchmark.spec import Spec
 from vtbench.methods.base import Method, Progress, Views
+from vtbench.methods.encoder import Encoder
 from vtbench.methods.recipe import Recipe
 from vtbench.methods.target import TargetNetwork
 from vtbench.methods.views import make_views
@@ -51,6 +44,9 @@ class MethodContract:
 
     method: type[Method]
     settings: Mapping[str, Any] = MappingProxyType({})
+
+    #: Where one of these fails, the others could only repeat it.
+    needed = ("test_declarations_are_complete", "test_it_can_be_built")
 
     # ---------------------------------------------------------------- what the tests use
 
@@ -94,19 +90,33 @@ class MethodContract:
     # ---------------------------------------------------------------- declarations
 
     def test_declarations_are_complete(self) -> None:
+        """State title, year, family, citation, terms and recipes as class attributes."""
         cls = self.method
+        assert issubclass(cls, Method), (
+            f"{cls.__name__} must derive from vtbench.methods.base.Method"
+        )
         for name, kind in {"title": str, "year": int, "family": str, "citation": str}.items():
-            assert isinstance(getattr(cls, name, None), kind), f"{name} must be a {kind.__name__}"
-        assert cls.terms, "terms must name at least one loss term and its default weight"
-        assert "official" in cls.recipes, "recipes must hold 'official'"
+            value = getattr(cls, name, None)
+            assert isinstance(value, kind), f"{name} must be a {kind.__name__}, not {value!r}"
+            assert value, f"{name} is empty"
+        terms, recipes = getattr(cls, "terms", None), getattr(cls, "recipes", {})
+        assert isinstance(terms, dict), f"terms must be a dict, not {terms!r}"
+        assert terms, "terms must name at least one loss term and its default weight"
+        assert "official" in recipes, f"recipes must hold 'official'; it has {[*recipes]}"
+        for name, recipe in recipes.items():
+            assert isinstance(recipe, Recipe), f"the recipe {name!r} is no Recipe but {recipe!r}"
+
+    def test_it_can_be_built(self) -> None:
+        """Take (encoder, config, weights) and hand them to super().__init__."""
+        method = self.build()
+        assert isinstance(getattr(method, "encoder", None), Encoder), "self.encoder is no Encoder"
 
     def test_declarations_can_be_read_without_running_the_file(self) -> None:
-        source = Path(inspect.getfile(self.method)).read_text(encoding="utf-8")
-        declared = literals(source, self.method.__qualname__)
-        for name in ("title", "year", "family", "citation", "terms"):
-            assert declared.get(name) == getattr(self.method, name), f"{name} must be a literal"
+        """Write them as plain literals in the class: `bench list` reads the file, unrun."""
+        check_literals(self.method, ("title", "year", "family", "citation", "terms"))
 
     def test_every_recipe_can_be_built(self) -> None:
+        """Let `Recipe.settings` name fields of Config or terms, with values that fit them."""
         pretrain = self.profile().pretrain
         for name in self.method.recipes:
             for epochs in (1, 100, 1000):
@@ -116,15 +126,20 @@ class MethodContract:
     # ---------------------------------------------------------------- losses
 
     def test_losses_are_finite_float32_scalars_one_for_each_wanted_term(self) -> None:
+        """Let `losses` return {term: mean over the batch}, computed in float32."""
         method = self.build()
         losses = method.losses(self.views(), LATE)
-        assert {t for t in method.terms if method.wants(t)} <= set(losses) <= set(method.terms)
+        wanted = {term for term in method.terms if method.wants(term)}
+        missing, unknown = sorted(wanted - set(losses)), sorted(set(losses) - set(method.terms))
+        assert not missing, f"losses does not return the term {missing[0]!r} of `terms`"
+        assert not unknown, f"losses returns {unknown[0]!r}, which `terms` does not name"
         for name, loss in losses.items():
             assert loss.shape == (), f"the term {name} must be a scalar, not {tuple(loss.shape)}"
             assert loss.dtype == torch.float32, f"the term {name} must be float32, not {loss.dtype}"
             assert loss.isfinite(), f"the term {name} is {loss.item()}"
 
     def test_every_term_trains_alone_and_can_be_left_out(self) -> None:
+        """Let no term need another one's result; `self.wants(term)` says which are asked for."""
         terms = self.method.terms
         alone = [{other: 0 for other in terms if other != term} for term in terms]
         without = [{term: 0} for term in terms if len(terms) > 1]
@@ -135,6 +150,7 @@ class MethodContract:
             assert total.isfinite(), f"with weights {weights} the loss is {total.item()}"
 
     def test_readings_are_detached_scalars(self) -> None:
+        """Put only detached scalars into self.readings."""
         method = self.build()
         method.losses(self.views(), LATE)
         for name, value in method.readings.items():
@@ -143,40 +159,52 @@ class MethodContract:
             assert value.isfinite(), f"the reading {name} is {value.item()}"
 
     def test_order_of_the_batch_does_not_matter(self) -> None:
+        """Treat all images of a batch alike; depend on no position in it."""
         order, views = torch.tensor([5, 2, 7, 0, 1, 6, 3, 4]), self.views()
         shuffled = Views(tuple(x[order] for x in views.images), views.geometry[:, order])
         _close(self.build().losses(shuffled, LATE), self.build().losses(views, LATE), 1e-3)
 
     def test_equal_seeds_give_equal_losses_and_others_do_not(self) -> None:
+        """Draw random numbers only where weights are made; let nothing depend on time or order."""
         first, same, other = (self.build(seed=seed) for seed in (0, 0, 1))
         curves = [self.steps(method, self.views(), 3) for method in (first, same, other)]
-        assert curves[0] == curves[1] != curves[2]
+        assert curves[0] == curves[1], f"with equal seeds it goes {curves[0]} and {curves[1]}"
+        assert curves[0] != curves[2], "other initial weights change nothing"
 
     def test_any_batch_from_two_and_any_size_from_32_pixels_works(self) -> None:
+        """Take all sizes from the tensors: the last batch of an epoch may be shorter."""
         for images, size in ((2, 32), (3, 33), (5, 47), (4, 64), (9, 32)):
             method = self.build()
             totals = self.steps(method, self.views(images=images, size=size), 2)
             assert all(map(_finite, totals)), f"{images} images of {size} pixels give {totals}"
-            assert all(p.isfinite().all() for p in method.parameters())
+            finite = all(p.isfinite().all() for p in method.parameters())
+            assert finite, f"{images} images of {size} pixels leave weights that are not finite"
 
     def test_mixed_precision_stays_finite_and_near(self) -> None:
+        """Compute losses in float32: wrap them in `losses.precision.full_precision`."""
         exact = self.build().losses(self.views(), LATE)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             mixed = self.build().losses(self.views(), LATE)
-        assert all(loss.dtype == torch.float32 for loss in mixed.values())
+        for name, loss in mixed.items():
+            assert loss.dtype == torch.float32, f"the term {name} must be float32, not {loss.dtype}"
         _close(mixed, exact, 0.3, floor=0.1)
 
     # ---------------------------------------------------------------- gradients and targets
 
     def test_gradients_reach_every_trainable_parameter_and_no_other(self) -> None:
+        """Use every layer in `losses`, or remove it; targets are made by TargetNetwork."""
         method = self.build()
         method.total(method.losses(self.views(), LATE)).backward()
         for name, parameter in method.named_parameters():
             reached = parameter.grad is not None
-            assert reached == parameter.requires_grad, f"{name}: gradient {reached}"
+            verb = (
+                "gets no gradient" if parameter.requires_grad else "is frozen but gets a gradient"
+            )
+            assert reached == parameter.requires_grad, f"{name} {verb}"
             assert not reached or parameter.grad.isfinite().all(), f"{name}: gradient not finite"
 
     def test_targets_move_only_after_a_step_and_only_towards_the_online_network(self) -> None:
+        """Move targets in `after_step`, by TargetNetwork.update, and call them target_NAME."""
         method = self.build()
         targets = dict(_targets(method))
         before = {name: _copies(target) for name, target in targets.items()}
@@ -196,10 +224,13 @@ class MethodContract:
     # ---------------------------------------------------------------- learning and state
 
     def test_a_fixed_batch_is_learnt_in_a_few_steps(self) -> None:
+        """Check the sign and the scale of the loss, and that gradients reach the encoder."""
         totals = self.steps(self.build(), self.views(), 25, still=True)
-        assert totals[-1] < totals[0] - LEARNT * max(1.0, abs(totals[0])), totals
+        learnt = totals[-1] < totals[0] - LEARNT * max(1.0, abs(totals[0]))
+        assert learnt, f"25 steps on one batch bring the loss from {totals[0]:g} to {totals[-1]:g}"
 
     def test_state_survives_saving_and_loading_bit_for_bit(self) -> None:
+        """Keep what a training remembers in buffers (register_buffer): checkpoints hold those."""
         method, restored = self.build(), self.build(seed=1)
         self.steps(method, self.views(), 2)
         file = io.BytesIO()
@@ -215,6 +246,7 @@ class MethodContract:
         assert not different, f"after loading these go on differently: {', '.join(different)}"
 
     def test_the_monitor_tells_three_kinds_of_collapse_of_the_encoder(self) -> None:
+        """Leave the encoder as it is handed over."""
         with torch.no_grad():
             e = self.build().encoder.eval()(self.views(images=64).images[0]).embedding
         line = e[:1] + torch.linspace(0, 1, len(e))[:, None] * (e[1] - e[0])
@@ -225,7 +257,8 @@ class MethodContract:
             "cluster": e[torch.arange(len(e)) % 3],
         }
         found = {kind: monitor.collapse(monitor.read(state)) for kind, state in states.items()}
-        assert found == {kind: kind for kind in states}
+        wrong = {kind or "sound": said for kind, said in found.items() if kind != said}
+        assert not wrong, f"fresh embeddings are taken for collapsed, or the reverse: {wrong}"
 
 
 def _close(found: dict, expected: dict, share: float, floor: float = 1e-4) -> None:

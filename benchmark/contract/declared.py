@@ -1,0 +1,22 @@
+"""Declarations that must be readable from the source of a class, without running it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from pathlib import Path
+
+from vtbench.benchmark.registry import literals
+
+
+def check_literals(cls: type, names: Iterable[str]) -> None:
+    """Raise AssertionError for an attribute that is no plain literal in the file of its class."""
+    try:
+        source = Path(inspect.getfile(cls)).read_text(encoding="utf-8")
+    except (OSError, TypeError) as error:
+        raise AssertionError(f"the source of {cls.__name__} cannot be read ({error})") from error
+    declared = literals(source, cls.__qualname__)
+    for name in names:
+        assert name in declared, f"{name} is not a plain literal in the body of {cls.__name__}"
+        same = declared[name] == getattr(cls, name)
+        assert same, f"{name} is changed after the body of {cls.__name__}"

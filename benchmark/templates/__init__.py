@@ -1,0 +1,1 @@
+"""The projects that `bench new` writes, as jinja2 templates."""
