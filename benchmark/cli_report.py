@@ -47,11 +47,19 @@ def show(
         list[str], typer.Argument(help="the start of a cell's id, or METHOD TASK and maybe SEED")
     ],
     store: StoreFolder = Path("runs"),
+    profile: Annotated[str | None, typer.Option("--profile", "-p", help="as in bench run")] = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="a pack's name")] = None,
+    sensor: Sensor = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="linear, tuned, knn, few1, few10, transfer")
+    ] = None,
 ) -> None:
     """Where one number comes from: data, settings, code, files, and how to make it again."""
-    from vtbench.benchmark.tracing import find, trace
+    from vtbench.benchmark.finding import find
+    from vtbench.benchmark.tracing import trace
     from vtbench.results.store import Store
 
     opened = Store.open(store, create=False)
     records = opened.records()
-    say(trace(opened, find(records, cell), records, width=console.width))
+    options = {"profile": profile, "data": data, "sensor": sensor, "protocol": protocol}
+    say(trace(opened, find(records, cell, options), records, width=console.width))

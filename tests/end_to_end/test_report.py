@@ -198,7 +198,10 @@ def test_one_number_is_traced_by_its_id_or_by_its_name(ran: Here) -> None:
 
 def test_a_stale_cell_says_why(ran: Here) -> None:
     store = Store.open(ran.folder / "runs")
-    record = next(r for r in store.records() if (r.method, r.task) == ("raw_pixels", "bar"))
+    record = next(
+        r for r in store.records()
+        if (r.method, r.task, r.protocol) == ("raw_pixels", "bar", "linear")
+    )  # fmt: skip
     probe = {**record.settings["probe"], "batch_size": 999}
     store.write(replace(record, settings={**record.settings, "probe": probe}))
     done = ran("show", record.id)
