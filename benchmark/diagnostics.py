@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from vtbench.benchmark import assemble, checkpoint, fingerprint
+from vtbench.benchmark import assemble, fingerprint
+from vtbench.benchmark.encoders import encoder_of
 from vtbench.benchmark.environment import clock, provenance
 from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.identity import ENCODING_CODE, READING_CODE, UNTRAINED_CODE
@@ -162,10 +163,11 @@ class Diagnoser:
 
     def _encoder(self, job: Job | None) -> torch.nn.Module:
         """The encoder of a job as the probes see it; an untrained one without a job."""
-        seed = job.seed if job else 0
-        encoder = assemble.build_encoder(self.session.profile.settings, seed=seed)
-        if job and job.row.route == "pretrain":
-            checkpoint.load_encoder(self.store.encoder_dir(job.id), encoder)
+        settings = self.session.profile.settings
+        if job is None:
+            encoder: torch.nn.Module = assemble.build_encoder(settings, seed=0)
+        else:
+            encoder = encoder_of(job, settings, self.store)
         return encoder.to(self.session.workers.device).eval()
 
     def _add(

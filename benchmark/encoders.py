@@ -6,14 +6,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vtbench.benchmark import checkpoint, registry
+from torch import nn
+
+from vtbench.benchmark import assemble, checkpoint, registry, weights
 from vtbench.benchmark.planning import CellMaker, Job, Question
 
 if TYPE_CHECKING:
     from vtbench.benchmark.rows import Row
     from vtbench.benchmark.session import Session
+    from vtbench.benchmark.settings import Settings
     from vtbench.results.record import Record
     from vtbench.results.store import Store
+
+
+def encoder_of(job: Job, settings: Settings, store: Store) -> nn.Module:
+    """The encoder of a job as the probes see it: trained, untrained, or of an external file.
+
+    Raises VTBenchError where the store's file is damaged.
+    """
+    folder = store.encoder_dir(job.id)
+    if job.row.route == "external":
+        return weights.load(folder, checkpoint.load_summary(folder, job.id) or {})
+    encoder = assemble.build_encoder(settings, seed=job.seed)
+    if job.row.route == "pretrain":
+        checkpoint.load_encoder(folder, encoder)
+    return encoder
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,7 @@ def _look(
         return [], [f"{row.title}: {row.error}"]
     if row.route in _WITHOUT:
         return [], [f"{row.title}: {_WITHOUT[row.route]}."]
+    seeds = seeds[:1] if row.route == "external" else seeds  # it is the same for all of them
     jobs = [job for seed in seeds for job in maker.jobs(row, [question], seed)]
     if row.route == "untrained":
         return jobs, []

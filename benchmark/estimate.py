@@ -97,4 +97,5 @@ def _job_bytes(job: Job, settings: Settings, counts: dict[str, int]) -> float:
     encoder = settings.encoder
     weights = cost(encoder.name)[1] * (encoder.width / 64) ** 2 * 4
     features = images * embedding_width(encoder.name, encoder.width) * 4
-    return {"pretrain": weights + features, "untrained": features}.get(job.row.route, 0.0)
+    kept = {"pretrain": weights + features, "external": weights + features, "untrained": features}
+    return kept.get(job.row.route, 0.0)

@@ -28,6 +28,7 @@ TRAINING_CODE = (
 )
 ENCODING_CODE = (*PIXEL_CODE, "vtbench.methods.encoder", "vtbench.methods.views")
 UNTRAINED_CODE = ("vtbench.benchmark.assemble", "vtbench.benchmark.seeding")
+EXTERNAL_CODE = ("vtbench.benchmark.external", "vtbench.benchmark.weights")
 SUPERVISED_CODE = (
     *PIXEL_CODE,
     "vtbench.benchmark.reference",
@@ -51,6 +52,7 @@ def _encoder_settings(row: Row, settings: Settings) -> dict[str, Any]:
     sections = {
         "pretrain": ("encoder", "pretrain"),
         "untrained": ("encoder",),
+        "external": ("encoder",),
         "pixels": (),
         "supervised": ("encoder", "supervised"),
     }[row.route]
@@ -65,7 +67,8 @@ def code_of(
     if row.route == "pretrain":
         parts["method"] = _code((methods.entry(row.spec.name).module, *TRAINING_CODE))
     if row.route != "supervised":
-        parts["encoding"] = _code(ENCODING_CODE)
+        loading = EXTERNAL_CODE if row.route == "external" else ()
+        parts["encoding"] = _code((*ENCODING_CODE, *loading))
     task_module = tasks.entry(task).module if task in tasks else "vtbench.tasks.base"
     runs = SUPERVISED_CODE if row.route == "supervised" else PROTOCOLS[protocol].code
     parts["task"] = _code((task_module, *runs))
@@ -82,8 +85,13 @@ def _code(modules: tuple[str, ...]) -> str:
 def encoder_id(
     row: Row, *, seed: int, sensor: str, pool: str, settings: Settings, methods: Registry
 ) -> str:
-    """The name of a trained (or untrained) encoder; `pool` is the fingerprint of its images."""
+    """The name of an encoder; `pool` is the fingerprint of the images that it is trained on.
+
+    An external one is the same for all seeds.
+    """
     used = _encoder_settings(row, settings)
+    if row.route == "external":
+        return fingerprint.of_values("encoder", str(row.spec), used, _code(EXTERNAL_CODE))
     trained = row.route == "pretrain"
     made_by = (methods.entry(row.spec.name).module, *TRAINING_CODE) if trained else UNTRAINED_CODE
     trained_on = {"sensor": sensor, "pool": pool} if trained else {}

@@ -11,7 +11,7 @@ from vtbench.benchmark import registry
 from vtbench.benchmark.card import card
 from vtbench.benchmark.errors import RegistryError
 from vtbench.benchmark.registry import Registry
-from vtbench.benchmark.rows import CONTROLS
+from vtbench.benchmark.rows import CONTROLS, EXTERNAL
 from vtbench.benchmark.settings import load_profile, profile_names
 from vtbench.methods import PRESETS
 
@@ -51,7 +51,9 @@ def _methods() -> list[Item]:
         items.append((name, [f"refused: vtbench uses this name itself; {owner} must rename it"]))
     for name, (spec, title) in PRESETS.items():
         items.append((name, [f"{title} · control", f"short for {spec}"]))
-    return items + [(name, [f"{row.title} · {row.role}"]) for name, row in CONTROLS.items()]
+    items += [(name, [f"{row.title} · {row.role}"]) for name, row in CONTROLS.items()]
+    about = "weights trained elsewhere, of a ResNet by torchvision's names · reference"
+    return [*items, (f"{EXTERNAL}:weights=FILE", [about])]
 
 
 def _tasks() -> list[Item]:

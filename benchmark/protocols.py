@@ -9,8 +9,8 @@ from vtbench.benchmark.rows import Route
 from vtbench.benchmark.spec import split_list
 
 #: Routes that have an encoder with features, and those that also have its stages.
-_FEATURES: tuple[Route, ...] = ("pretrain", "untrained", "pixels")
-_STAGES: tuple[Route, ...] = ("pretrain", "untrained")
+_FEATURES: tuple[Route, ...] = ("pretrain", "untrained", "external", "pixels")
+_STAGES: tuple[Route, ...] = ("pretrain", "untrained", "external")
 #: The supervised reference answers with a training of its own.
 _TRAINED: tuple[Route, ...] = (*_FEATURES, "supervised")
 

@@ -13,6 +13,7 @@ import torch
 from vtbench.benchmark import registry
 from vtbench.benchmark.environment import provenance
 from vtbench.benchmark.errors import user_errors
+from vtbench.benchmark.external import external_caveat
 from vtbench.benchmark.identity import settings_of
 from vtbench.benchmark.planning import Cell, Job
 from vtbench.benchmark.rows import Row
@@ -155,6 +156,8 @@ def notes(row: Row, training: Mapping[str, Any]) -> tuple[str, ...]:
     """What must stand under every table that shows the record."""
     caveat = registry.methods()[row.spec.name].caveat if row.route == "pretrain" else ""
     collapse = COLLAPSES.get(training.get("monitor", {}).get("collapse"), "")
+    if row.route == "external":
+        caveat = external_caveat(training)
     return tuple(note for note in (caveat, collapse) if note)
 
 

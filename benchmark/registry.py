@@ -23,8 +23,8 @@ from vtbench.benchmark.errors import RegistryError, UnknownName
 
 BUILTIN_OWNER = "vtbench"
 
-#: Rows that are no methods but are selected like them (`rows.CONTROLS`).
-CONTROL_NAMES = ("supervised", "random_init", "raw_pixels")
+#: Rows that are no methods but are selected like them (`rows.CONTROLS`, `rows.EXTERNAL`).
+CONTROL_NAMES = ("supervised", "random_init", "raw_pixels", "external")
 
 
 @dataclass(frozen=True)

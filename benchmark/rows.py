@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vtbench.benchmark.errors import RegistryError, UnknownName, UsageError, suggestion
@@ -15,14 +16,18 @@ if TYPE_CHECKING:
     from vtbench.benchmark.settings import Pretrain
 
 Role = Literal["method", "control", "reference"]
-Route = Literal["pretrain", "untrained", "pixels", "supervised"]
+Route = Literal["pretrain", "untrained", "pixels", "supervised", "external"]
+
+#: The name of rows whose encoder is read from a file.
+EXTERNAL = "external"
 
 
 @dataclass(frozen=True)
 class Row:
     """One row: its identity, its name in tables, and how its features come about.
 
-    `error` says why the row cannot run; its cells are then recorded as failed.
+    `error` says why the row cannot run; its cells are then recorded as failed. `file` holds the
+    weights of an external row; without one they must be in the store.
     """
 
     spec: Spec
@@ -30,6 +35,7 @@ class Row:
     role: Role
     route: Route
     error: str | None = None
+    file: Path | None = None
 
 
 #: What the paper lacks: the rows that say what a number is worth.
@@ -59,7 +65,12 @@ def select_rows(
         raise UsageError("No method is selected; use --methods all or see `bench list methods`.")
     wanted = [n for name in names for n in (all_names(registry) if name == "all" else [name])]
     rows = [_row(text, registry, pretrain) for text in wanted]
-    return list({str(row.spec): row for row in rows}.values())
+    rows = list({str(row.spec): row for row in rows}.values())
+    if not any(row.route == EXTERNAL for row in rows):
+        return rows
+    from vtbench.benchmark.external import distinct
+
+    return distinct(rows)
 
 
 def _row(text: str, registry: Registry, pretrain: Pretrain | None) -> Row:
@@ -68,10 +79,14 @@ def _row(text: str, registry: Registry, pretrain: Pretrain | None) -> Row:
         if spec.settings:
             raise UsageError(f"{spec.name} has no settings; write just {spec.name}.")
         return CONTROLS[spec.name]
+    if spec.name == EXTERNAL:
+        from vtbench.benchmark.external import external_row
+
+        return external_row(spec)
     if spec.name in PRESETS:
         return _preset(spec, registry, pretrain)
     if spec.name not in registry:
-        raise UnknownName("method", spec.name, all_names(registry))
+        raise UnknownName("method", spec.name, [*all_names(registry), EXTERNAL])
     return _method(spec, registry, pretrain)
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vtbench.benchmark import assemble, checkpoint, encode, fingerprint, registry
+from vtbench.benchmark import assemble, checkpoint, encode, fingerprint, registry, weights
 from vtbench.benchmark.asking import ask
+from vtbench.benchmark.encoders import encoder_of
 from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted, VTBenchError
 from vtbench.benchmark.planning import Cell, Job, Site
@@ -112,6 +113,8 @@ class _Run:
                 raise VTBenchError(self.job.row.error)
             if self.job.row.route == "pretrain":
                 self._pretrain()
+            elif self.job.row.route == "external":
+                self._bring_in()
         except _ENDS_THE_RUN:
             raise
         except Exception as error:
@@ -167,13 +170,17 @@ class _Run:
         else:
             self.training = pretrain(*ingredients(), folder, plan)
 
+    def _bring_in(self) -> None:
+        """Copy external weights into the store, where they are not there yet."""
+        folder, row = self.store.encoder_dir(self.job.id), self.job.row
+        self.training = checkpoint.load_summary(folder, self.job.id)
+        if self.training is None:
+            self.training = weights.bring_in(row, folder, self.job.id)
+
     @cached_property
     def _encoder(self) -> Encoder:
         """The job's encoder: with its trained weights, or untrained for the random control."""
-        encoder = assemble.build_encoder(self.settings, seed=self.job.seed)
-        if self.job.row.route == "pretrain":
-            checkpoint.load_encoder(self.store.encoder_dir(self.job.id), encoder)
-        return encoder
+        return encoder_of(self.job, self.settings, self.store)  # type: ignore[return-value]
 
     # ---------------------------------------------------------------- answers
 

@@ -30,6 +30,7 @@ from vtbench.benchmark.protocols import LINEAR, TRANSFER, select_protocols
 from vtbench.benchmark.rows import Row, select_rows, select_tasks
 from vtbench.benchmark.settings import Profile, load_profile
 from vtbench.benchmark.workers import Workers, check_shares
+from vtbench.methods.backbones import RESNETS
 from vtbench.results.store import Store
 from vtbench.tasks.errors import DataError
 
@@ -93,6 +94,7 @@ class Session:
             if place.made_on_demand:
                 _check_counts(profile, place)
         protocols = select_protocols(request.protocols)
+        _check_encoders(rows, profile)
         return cls(request, profile, source, rows, tasks, protocols, transfer)
 
     @property
@@ -188,6 +190,18 @@ class Session:
         )
 
 
+def _check_encoders(rows: Sequence[Row], profile: Profile) -> None:
+    """Raises a user error for weights or a backbone that cannot be had; loads torch for these."""
+    if any(row.file is not None for row in rows):
+        from vtbench.benchmark.weights import check
+
+        check(rows)
+    if profile.settings.encoder.name not in RESNETS:
+        from vtbench.benchmark.assemble import build_encoder
+
+        build_encoder(profile.settings, seed=0)
+
+
 def _open(source: PackSource) -> Pack:
     from vtbench.tasks.data.pack import Pack
 
@@ -215,7 +229,7 @@ def _in_order(tasks: Sequence[str]) -> list[str]:
 
 def _longest_first(plan: RunPlan) -> list:
     """Trainings before controls, so that no long job is left for the end of a shared run."""
-    order = {"pretrain": 0, "supervised": 1, "pixels": 2, "untrained": 3}
+    order = {"pretrain": 0, "supervised": 1, "external": 2, "pixels": 2, "untrained": 3}
     return sorted(plan.missing, key=lambda job: (job.seed, order[job.row.route]))
 
 

@@ -16,7 +16,7 @@ Value = bool | int | float | str
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
-_TEXT = re.compile(r"[A-Za-z0-9_./+-]+\Z")
+_TEXT = re.compile(r"[\w./+~@%-][\w./+~@%=-]*\Z")  # a path of weights may hold `=`
 
 
 @dataclass(frozen=True, order=True)

@@ -16,7 +16,7 @@ from vtbench.benchmark.errors import RegistryError, UnknownName, UsageError
 from vtbench.benchmark.identity import code_of, settings_of
 from vtbench.benchmark.planning import CellMaker, Question
 from vtbench.benchmark.registry import Registry
-from vtbench.benchmark.rows import CONTROLS, Row
+from vtbench.benchmark.rows import CONTROLS, EXTERNAL, Row
 from vtbench.benchmark.settings import load_profile, profile_names
 from vtbench.benchmark.spec import Spec
 
@@ -169,4 +169,5 @@ def _asked(record: Record) -> tuple[str, str]:
 def _row(record: Record) -> Row:
     spec = Spec.parse(record.method)
     row = CONTROLS.get(spec.name)
-    return row or Row(spec, record.method_title, record.role, "pretrain")  # type: ignore[arg-type]
+    route = EXTERNAL if spec.name == EXTERNAL else "pretrain"
+    return row or Row(spec, record.method_title, record.role, route)  # type: ignore[arg-type]
