@@ -11,17 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vtbench.benchmark.errors import SettingsError, UnknownName, suggestion
+from vtbench.benchmark.reading import paths, read_mapping, validated
 from vtbench.benchmark.spec import read_value
 from vtbench.methods.backbones import DEFAULT, TIMM, check_name
 from vtbench.methods.errors import MethodError
@@ -274,7 +267,8 @@ def load_profile(name: str = "quick", overrides: Iterable[str] = ()) -> Profile:
         if path[0] != "hardware":
             spelled.append(f"{'.'.join(path)}={override.partition('=')[2].strip()}")
     title = Path(name).stem if name not in profile_names() else name
-    settings = _validated(values, where=f"profile {name!r}")
+    todo = "add it or start from `base: quick`"
+    settings = validated(Settings, values, f"profile {name!r}", missing=todo)
     return Profile(name=", ".join([title, *sorted(spelled)]), settings=settings)
 
 
@@ -286,13 +280,7 @@ def _read(name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
         if path.suffix in (".yaml", ".yml"):
             raise SettingsError(f"There is no profile file {name!r}; check the path.")
         raise UnknownName("profile", name, profile_names())
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise SettingsError(f"The profile {name!r} cannot be read as YAML ({reason}).") from error
-    if not isinstance(values, dict):
-        raise SettingsError(f"The profile {name!r} must be a mapping of settings.")
+    values = read_mapping(path, f"profile {name!r}", "of settings")
     base = values.pop("base", None)
     return _merged(_read(str(base), (*above, name)), values) if base else values
 
@@ -328,16 +316,7 @@ def _full_path(key: str) -> list[str]:
 @cache
 def setting_paths() -> tuple[str, ...]:
     """Every dotted setting path, in the order of the sections."""
-    return tuple(_paths(Settings))
-
-
-def _paths(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _paths(kind, f"{prefix}{name}.")
-        else:
-            yield prefix + name
+    return tuple(paths(Settings))
 
 
 def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
@@ -347,21 +326,3 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
         if not isinstance(values, dict):
             raise SettingsError(f"{'.'.join(path)} cannot be set: {part} is not a section.")
     values[last] = value
-
-
-def _validated(values: dict[str, Any], *, where: str) -> Settings:
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError(_sentence(error, where)) from None
-
-
-def _sentence(error: ValidationError, where: str) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"In {where}, there is no setting {key!r}{suggestion(key, setting_paths())}."
-    if first["type"] == "missing":
-        return f"In {where}, the setting {key!r} is missing; add it or start from `base: quick`."
-    reason = first["msg"][0].lower() + first["msg"][1:]
-    return f"In {where}, {key}={first['input']!r} does not fit: {reason}."

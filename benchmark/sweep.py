@@ -10,21 +10,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
 from vtbench.benchmark import packs
-from vtbench.benchmark.errors import SettingsError, UnknownName, suggestion
+from vtbench.benchmark.errors import SettingsError, UnknownName
+from vtbench.benchmark.reading import read_mapping, validated
 from vtbench.benchmark.settings import Section, setting_paths
 from vtbench.benchmark.spec import Value, canonical, read_value, split_list
 
 SWEEPS = Path(__file__).parent / "sweeps"
 
 _WORD = re.compile(r"[A-Za-z0-9_./+-]+")  # what a spec and a profile's name can hold
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Range(Section):
@@ -108,8 +106,9 @@ def load_sweep(name: str) -> Sweep:
 
     Raises SettingsError (no file, or one that does not fit) or UnknownName.
     """
-    values, where = _read(_find(name)), f"sweep {name!r}"
-    file = _validated(SweepFile, values, where)
+    where = f"sweep {name!r}"
+    values = read_mapping(_find(name), where, "with title, method, tasks and over")
+    file = validated(SweepFile, values, where)
     _check_search(file, where)
     return Sweep(
         title=file.title,
@@ -149,44 +148,6 @@ def _find(name: str) -> Path:
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise SettingsError(f"There is no sweep file {name!r}; check the path.")
     raise UnknownName("sweep", name, sweep_names())
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise SettingsError(
-            f"The sweep {str(path)!r} cannot be read as YAML ({reason})."
-        ) from error
-    if not isinstance(values, dict):
-        raise SettingsError(
-            f"The sweep {str(path)!r} must be a mapping with title, method, tasks and over."
-        )
-    return {str(key): value for key, value in values.items()}
-
-
-def _validated(model: type[Model], values: Any, where: str) -> Model:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError(_sentence(error, where)) from None
-
-
-def _sentence(error: ValidationError, where: str) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"In {where}, there is no key {key!r}{suggestion(str(first['loc'][-1]), _keys())}."
-    if first["type"] == "missing":
-        return f"In {where}, the key {key!r} is missing."
-    reason = first["msg"][0].lower() + first["msg"][1:]
-    return f"In {where}, {key}={first['input']!r} does not fit: {reason}."
-
-
-def _keys() -> list[str]:
-    own = [field.alias or name for name, field in SweepFile.model_fields.items()]
-    return [*own, *Search.model_fields, *Range.model_fields]
 
 
 def _check_search(file: SweepFile, where: str) -> None:
@@ -230,7 +191,7 @@ def _range(key: str, value: dict[str, Any], file: SweepFile, where: str) -> Rang
         raise SettingsError(
             f"In {where}, a grid needs a list of values; a range is for search.kind: random."
         )
-    found = _validated(Range, {str(name): part for name, part in value.items()}, where)
+    found = validated(Range, {str(name): part for name, part in value.items()}, where)
     if found.low >= found.high:
         raise SettingsError(f"In {where}, low={found.low:g} must be less than high={found.high:g}.")
     if found.scale == "log" and found.low <= 0:
