@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from vtbench.benchmark import assemble, checkpoint, registry, weights
+from vtbench.benchmark import assemble, checkpoint, external_encoder, registry
 from vtbench.benchmark.planning import CellMaker, Job, Question
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def encoder_of(job: Job, settings: Settings, store: Store) -> nn.Module:
     """
     folder = store.encoder_dir(job.id)
     if job.row.route == "external":
-        return weights.load(folder, checkpoint.load_summary(folder, job.id) or {})
+        return external_encoder.load(folder, checkpoint.load_summary(folder, job.id) or {})
     encoder = assemble.build_encoder(settings, seed=job.seed)
     if job.row.route == "pretrain":
         checkpoint.load_encoder(folder, encoder)

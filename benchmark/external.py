@@ -19,14 +19,8 @@ from vtbench.benchmark.rows import EXTERNAL, Row
 from vtbench.benchmark.spec import Spec
 from vtbench.methods.backbones import RESNETS
 
-#: Mean and standard deviation by channel with which pixels in [0, 1] are normalised. half: this
-#: package's, and that of the SARL authors' code. imagenet: torchvision's
-#: (https://docs.pytorch.org/vision/stable/models.html). none: pixels in [0, 1].
-NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-}
+#: How an encoder may expect pixels to be normalised; `external_encoder` has the numbers.
+NORMALIZATIONS = ("half", "imagenet", "none")
 
 _SETTINGS = ("weights", "normalization", "max_pool", "prefix")
 _HASH = re.compile(r"sha256-[0-9a-f]{16}\Z")
@@ -37,7 +31,7 @@ class Reading:
     """How a file is to be read; what is None is taken from the file, or the default.
 
     prefix: what stands before `conv1.weight` in its keys. max_pool: whether the stem has one, which
-    weights do not tell. normalization: a key of `NORMALIZATIONS`.
+    weights do not tell. normalization: one of `NORMALIZATIONS`.
     """
 
     prefix: str | None = None

@@ -28,7 +28,7 @@ TRAINING_CODE = (
 )
 ENCODING_CODE = (*PIXEL_CODE, "vtbench.methods.encoder", "vtbench.methods.views")
 UNTRAINED_CODE = ("vtbench.benchmark.assemble", "vtbench.benchmark.seeding")
-EXTERNAL_CODE = ("vtbench.benchmark.external", "vtbench.benchmark.weights")
+EXTERNAL_CODE = ("vtbench.benchmark.external_encoder", "vtbench.benchmark.weights")
 SUPERVISED_CODE = (
     *PIXEL_CODE,
     "vtbench.benchmark.reference",

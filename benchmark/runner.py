@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vtbench.benchmark import assemble, checkpoint, encode, fingerprint, registry, weights
+from vtbench.benchmark import assemble, checkpoint, encode, external_encoder, fingerprint, registry
 from vtbench.benchmark.asking import ask
 from vtbench.benchmark.encoders import encoder_of
 from vtbench.benchmark.environment import clock
@@ -175,7 +175,7 @@ class _Run:
         folder, row = self.store.encoder_dir(self.job.id), self.job.row
         self.training = checkpoint.load_summary(folder, self.job.id)
         if self.training is None:
-            self.training = weights.bring_in(row, folder, self.job.id)
+            self.training = external_encoder.bring_in(row, folder, self.job.id)
 
     @cached_property
     def _encoder(self) -> Encoder:

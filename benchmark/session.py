@@ -26,7 +26,7 @@ from vtbench.benchmark.planning import (
     choose_sensor,
     make_plan,
 )
-from vtbench.benchmark.protocols import LINEAR, TRANSFER, select_protocols
+from vtbench.benchmark.protocols import LINEAR, PROTOCOLS, TRANSFER, select_protocols
 from vtbench.benchmark.rows import Row, select_rows, select_tasks
 from vtbench.benchmark.settings import Profile, load_profile
 from vtbench.benchmark.workers import Workers, check_shares
@@ -37,6 +37,10 @@ from vtbench.tasks.errors import DataError
 if TYPE_CHECKING:
     from vtbench.results.record import Record
     from vtbench.tasks.data.pack import Pack
+
+
+#: Of all images: those that are not for tests.
+TRAINED_ON = 0.85
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,15 +159,23 @@ class Session:
 
     def rough_estimate(self) -> Estimate:
         """Cost of everything, before the data is rendered: nothing is cached yet."""
-        tasks = [*self.tasks, *self.transfer]
-        counts = {task: self.profile.settings.data.simulated.counts[task] for task in tasks}
-        jobs = [
+        counts = self.profile.settings.data.simulated.counts
+        return estimate(
+            self.rough_jobs(), self.profile.settings, self.workers, counts, [],
+            pool=round(TRAINED_ON * sum(counts[task] for task in self.source.tasks)),
+            to_render=sum(counts[task] for source in self.to_make for task in source.tasks),
+        )  # fmt: skip
+
+    def rough_jobs(self) -> list[Job]:
+        """All jobs of the request, before the data is rendered: without identities."""
+        asked = [(task, protocol) for protocol in self.protocols for task in self.tasks]
+        asked += [(task, TRANSFER) for task in self.transfer]
+        return [
             Job("", row, seed, "", cells)
             for seed in range(self.seeds)
             for row in self.rows
-            for cells in _cells_of_jobs(row, tasks)
+            for cells in _cells_of_jobs(row, asked)
         ]
-        return estimate(jobs, self.profile.settings, self.workers, counts, [])
 
     def estimate(self, plan: RunPlan, records: Sequence[Record]) -> Estimate:
         """Cost of what is left of a plan."""
@@ -172,7 +184,11 @@ class Session:
             for pack in reversed(self.packs.values())
             for task, declaration in pack.tasks.items()
         }
-        return estimate(plan.missing, self.profile.settings, self.workers, counts, records)
+        pool = sum(dataset.count for dataset in self.pack.datasets.values())
+        return estimate(
+            plan.missing, self.profile.settings, self.workers, counts, records,
+            pool=round(TRAINED_ON * pool),
+        )  # fmt: skip
 
     def run(self, plan: RunPlan, store: Store, listener: Listener) -> dict[str, str]:
         """Do what is left of a plan; returns {cell id: "done" or why it failed}."""
@@ -193,7 +209,7 @@ class Session:
 def _check_encoders(rows: Sequence[Row], profile: Profile) -> None:
     """Raises a user error for weights or a backbone that cannot be had; loads torch for these."""
     if any(row.file is not None for row in rows):
-        from vtbench.benchmark.weights import check
+        from vtbench.benchmark.external_encoder import check
 
         check(rows)
     if profile.settings.encoder.name not in RESNETS:
@@ -216,9 +232,15 @@ def _open(source: PackSource) -> Pack:
         ) from None
 
 
-def _cells_of_jobs(row: Row, tasks: Sequence[str]) -> list[tuple[Cell, ...]]:
-    cells = [Cell(id="", task=task, pack="", sensor="", data="", code={}) for task in tasks]
-    return [(cell,) for cell in cells] if row.route == "supervised" else [tuple(cells)]
+def _cells_of_jobs(row: Row, asked: Sequence[tuple[str, str]]) -> list[tuple[Cell, ...]]:
+    cells = [
+        Cell(id="", task=task, pack="", sensor="", protocol=protocol, data="", code={})
+        for task, protocol in asked
+        if row.route in PROTOCOLS[protocol].routes
+    ]
+    if row.route == "supervised":
+        return [(cell,) for cell in cells]
+    return [tuple(cells)] if cells else []
 
 
 def _in_order(tasks: Sequence[str]) -> list[str]:

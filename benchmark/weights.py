@@ -4,30 +4,25 @@ Accepted are safetensors, and files of `torch.save` as far as they hold tensors 
 (`weights_only`); a file with other Python objects is refused, since unpickling them could run code.
 The network must be a ResNet as torchvision names it, after one prefix, or the same as the numbered
 parts of an `nn.Sequential`. Heads are left out.
-
-Shapes: B images of H x W pixels.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
-from vtbench.benchmark import checkpoint
-from vtbench.benchmark.errors import UsageError, VTBenchError
-from vtbench.benchmark.external import NORMALIZATIONS, Reading, content_key
-from vtbench.benchmark.rows import Row
+from vtbench.benchmark.errors import UsageError
+from vtbench.benchmark.external import NORMALIZATIONS, Reading
 from vtbench.methods.backbones import RESNETS
-from vtbench.methods.encoder import Encoder, Features
-from vtbench.methods.views import MEAN, STD
+from vtbench.methods.encoder import Encoder
 
 #: Keys under which checkpoints keep their weights.
 NESTS = ("state_dict", "model_state_dict", "model", "network", "net", "backbone", "encoder")
@@ -65,93 +60,6 @@ class Weights:
             "prefix": self.prefix,
             "left_out": len(self.left_out),
         }
-
-    def encoder(self) -> nn.Module:
-        """The encoder with these weights, taking images normalised as this package does."""
-        encoder = _empty(self.backbone, self.width, self.max_pool)
-        encoder.load_state_dict(self.tensors)
-        return renormalized(encoder, self.normalization)
-
-
-class Renormalized(nn.Module):
-    """An encoder behind a change of normalisation, from this package's to its own."""
-
-    def __init__(self, encoder: Encoder, normalization: str) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.channels, self.embedding_width = encoder.channels, encoder.embedding_width
-        mean, std = (torch.tensor(v).view(3, 1, 1) for v in NORMALIZATIONS[normalization])
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
-
-    @property
-    def layer4(self) -> nn.Module:
-        """The last stage: what a transfer trains."""
-        return self.encoder.layer4
-
-    def forward(self, images: Tensor) -> Features:
-        """images (B, 3, H, W), normalised with mean and deviation 0.5 -> Features."""
-        return self.encoder((images * STD + MEAN - self.mean) / self.std)
-
-
-def renormalized(encoder: Encoder, normalization: str) -> nn.Module:
-    """The encoder for images as this package normalises them."""
-    return encoder if normalization == "half" else Renormalized(encoder, normalization)
-
-
-# ---------------------------------------------------------------------- the store's copy
-
-
-def bring_in(row: Row, folder: Path, identity: str) -> dict[str, Any]:
-    """Copy the weights of a row's file into a store's encoder folder; returns their summary.
-
-    Raises UsageError where there is no file, it does not fit, or it has changed since the row was
-    planned.
-    """
-    path, key = row.file, str(dict(row.spec.settings)["weights"])
-    if path is None:
-        raise UsageError(
-            f"The weights {key} are not in this store; name their file, external:weights=FILE."
-        )
-    weights = read(path, Reading.of(row.spec))
-    if content_key(path) != key:
-        raise UsageError(f"{path} has changed since the run began; run again.")
-    encoder = weights.encoder()
-    bare = encoder.encoder if isinstance(encoder, Renormalized) else encoder
-    summary = {
-        "id": identity,
-        "file": path.name,
-        "sha256": key.partition("-")[2],
-        "parameters": sum(p.numel() for p in bare.parameters()),
-        **weights.facts(),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint.save_encoder(folder, bare, summary)
-    return summary
-
-
-def check(rows: Iterable[Row]) -> None:
-    """Read the file of every external row. Raises UsageError for one that cannot be probed."""
-    for row in rows:
-        if row.file is not None:
-            read(row.file, Reading.of(row.spec))
-
-
-def load(folder: Path, summary: Mapping[str, Any]) -> nn.Module:
-    """The encoder that `bring_in` left in a folder. Raises VTBenchError where it is damaged."""
-    try:
-        encoder = _empty(summary["backbone"], summary["width"], summary["max_pool"])
-        normalization = summary["normalization"]
-    except KeyError as error:
-        raise VTBenchError(
-            f"{folder / checkpoint.SUMMARY} does not say what network it is; delete its folder "
-            "and run again."
-        ) from error
-    checkpoint.load_encoder(folder, encoder)
-    return renormalized(encoder, normalization)
-
-
-# ---------------------------------------------------------------------- reading a file
 
 
 def read(path: Path, reading: Reading = Reading()) -> Weights:
@@ -311,7 +219,7 @@ def _architecture(own: Mapping[str, Tensor], path: Path) -> tuple[str, int]:
 
 def _checked(own: Mapping[str, Tensor], backbone: str, width: int, path: Path) -> dict[str, Tensor]:
     """float32 tensors, once every name and shape is that of the network and every value finite."""
-    expected = _empty(backbone, width, max_pool=True).state_dict()
+    expected = empty(backbone, width, max_pool=True).state_dict()
     counters = {key for key in expected if key.endswith("num_batches_tracked")}
     missing = [key for key in expected if key not in own and key not in counters]
     unexpected = [key for key in own if key not in expected]
@@ -334,7 +242,7 @@ def _checked(own: Mapping[str, Tensor], backbone: str, width: int, path: Path) -
     return tensors
 
 
-def _empty(backbone: str, width: int, max_pool: bool) -> Encoder:
+def empty(backbone: str, width: int, max_pool: bool) -> Encoder:
     """The network without initial values: they are all replaced."""
     with torch.device("meta"):
         encoder = Encoder(name=backbone, width=width, max_pool=max_pool)
