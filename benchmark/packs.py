@@ -95,9 +95,11 @@ def transfer_sources(
 def _folder_name(name: str, settings: Settings, registry: Registry) -> str:
     """Size in words and a hash of all that decides the pixels, so that nothing is ever reused
     under other settings or another simulator."""
+    module = registry.entry(name).module
+    packages = {"vtbench.tasks", module.partition(".")[0]} - {"vtbench"}
     key = fingerprint.of_values(
         settings.identity("data"),
-        fingerprint.of_code([registry.entry(name).module], ["vtbench.tasks"]),
+        fingerprint.of_code([module], packages),
     )
     return f"{name}-{settings.data.stored_size}px-{key[:8]}"
 

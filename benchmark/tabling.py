@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtbench.benchmark import registry
 from vtbench.benchmark.ablation import ablated_terms, subsets
+from vtbench.benchmark.absent import absent_notes
 from vtbench.benchmark.card import card
 from vtbench.benchmark.errors import UnknownName, UsageError
 from vtbench.benchmark.protocols import LINEAR, PROBES, PROTOCOLS, TRANSFER
@@ -187,7 +188,7 @@ def _tabled(
         per_axis=request.per_axis,
         include_stale=request.include_stale,
         samples=samples,
-        notes=[*doubted.values(), *_set_aside(store)],
+        notes=[*doubted.values(), *_set_aside(store), *absent_notes(records, rows, old)],
     )
     shown = [r for r in records if request.include_stale or r.id not in old] or records
     others = tuple(key for key in found if key not in keys)
