@@ -15,6 +15,9 @@ from vtbench.benchmark.errors import user_errors
 
 Outcome = Literal["ok", "wrong", "skipped"]
 
+#: What to do where a test did not come to its end.
+UNFORESEEN = "Correct what is raised there; --traceback shows the way to it."
+
 _LONGEST = 400  # characters of a reason
 
 
@@ -36,7 +39,7 @@ class Check:
 def checks(contract: type, *, file: Path | None = None) -> Iterator[Check]:
     """Run the tests of a contract, a class that names what it is about, in their order.
 
-    file: where the class under test is written; an unexpected error is placed there. Where a test
+    file: where the class under test is written; an unforeseen error is placed there. Where a test
     fails on which the others depend (`needed`), the rest is left out and said so.
     """
     names = test_names(contract)
@@ -85,13 +88,17 @@ def _run(contract: type, name: str, file: Path | None) -> Check:
     except SkipTest as error:
         return Check(words(name), "skipped", str(error))
     except (Exception, SystemExit) as error:  # whatever a plugin raises is its fault
-        return Check(words(name), "wrong", reason(error, file), mend, error)
+        found = isinstance(error, AssertionError)
+        return Check(
+            words(name), "wrong", reason(error, file), mend if found else UNFORESEEN, error
+        )
     return Check(words(name), "ok")
 
 
 def reason(error: BaseException, file: Path | None = None) -> str:
     """What went wrong, as one line; an unexpected error is placed in `file`, or where it arose."""
-    text = " ".join(str(error).split())
+    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    text = " ".join(said.split())
     text = text if len(text) <= _LONGEST else text[:_LONGEST] + " …"
     if text and isinstance(error, (AssertionError, *user_errors())):
         return text

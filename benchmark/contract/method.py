@@ -46,7 +46,11 @@ class MethodContract:
     settings: Mapping[str, Any] = MappingProxyType({})
 
     #: Where one of these fails, the others could only repeat it.
-    needed = ("test_declarations_are_complete", "test_it_can_be_built")
+    needed = (
+        "test_declarations_are_complete",
+        "test_it_can_be_built",
+        "test_losses_are_finite_float32_scalars_one_for_each_wanted_term",
+    )
 
     # ---------------------------------------------------------------- what the tests use
 

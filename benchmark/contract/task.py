@@ -43,7 +43,13 @@ class TaskContract:
     columns: Mapping[str, Column] | None = None
 
     #: Where one of these fails, the others could only repeat it.
-    needed = ("test_declarations_are_complete", "test_it_resolves_against_a_pack")
+    needed = (
+        "test_declarations_are_complete",
+        "test_it_resolves_against_a_pack",
+        "test_targets_are_one_finite_row_for_each_image",
+        "test_the_head_has_an_output_for_each_column_of_the_encoded_targets",
+        "test_scores_are_finite_numbers_one_for_each_metric",
+    )
 
     # ---------------------------------------------------------------- what the tests use
 
