@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -35,6 +35,13 @@ from vtbench.methods.views import make_views, whole_images
 # Fabric announces its precision on every start; the protocol says it already.
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
+#: Fabric's names.
+PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "64-true"]] = {
+    "32": "32-true",
+    "bf16": "bf16-mixed",
+    "64": "64-true",
+}
+
 Report = Callable[[int, int, dict[str, float]], None]
 
 
@@ -49,7 +56,7 @@ class Plan:
     seed: int
     device: str = "cpu"  # of several GPUs the first
     devices: int = 1  # processes that share a batch; see `together`
-    precision: str = "32"  # 32 | bf16
+    precision: str = "32"  # 32 | bf16 | 64, which tests compare in
     report: Report = field(default=lambda *_: None)
     should_stop: Callable[[], bool] = field(default=lambda: False)
 
@@ -91,7 +98,7 @@ def make_fabric(plan: Plan) -> Fabric:
         accelerator=kind,
         devices=list(range(first, first + plan.devices)) if kind == "cuda" else plan.devices,
         strategy=several if plan.devices > 1 else "auto",
-        precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
+        precision=PRECISIONS[plan.precision],
         plugins=[LightningEnvironment()],  # the processes are ours, whoever started this one
     )
 

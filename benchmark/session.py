@@ -194,15 +194,19 @@ class Session:
         """Do what is left of a plan; returns {cell id: "done" or why it failed}."""
         return launch.run_jobs(
             _longest_first(plan),
-            Site(
-                store=store.root.resolve(),
-                packs={source.name: source.folder for source in self.sources},
-                home=self.source.name,
-                profile=self.profile,
-                device=self.workers.device,
-            ),
+            self.site(store.root),
             self.workers,
             listener,
+        )
+
+    def site(self, store: Path) -> Site:
+        """Where the jobs of the request run."""
+        return Site(
+            store=store.resolve(),
+            packs={source.name: source.folder for source in self.sources},
+            home=self.source.name,
+            profile=self.profile,
+            device=self.workers.device,
         )
 
 

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, bounded, scaled
 from vtbench.methods.distributed import gathered
 from vtbench.methods.encoder import Encoder, Features
-from vtbench.methods.losses.precision import full_precision
+from vtbench.methods.losses.precision import full_precision, unit
 from vtbench.methods.queue import FeatureQueue, whole_batches
 from vtbench.methods.recipe import Augmentation, Recipe
 from vtbench.methods.target import TargetNetwork
@@ -144,12 +144,6 @@ most_similar = full_precision(select_most_similar)
 def cells(features: Features) -> Tensor:
     """The cells of the last map, row by row: (B, C, H, W) -> (B, N, C)."""
     return features.maps["layer4"].flatten(2).transpose(1, 2)
-
-
-@full_precision
-def unit(x: Tensor) -> Tensor:
-    """Vectors along the last axis scaled to unit length."""
-    return F.normalize(x, dim=-1)
 
 
 @full_precision

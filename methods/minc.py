@@ -23,13 +23,12 @@ from typing import Literal
 import torch
 from lightly.models.modules import BarlowTwinsProjectionHead
 from torch import Tensor
-from torch.nn import functional as F
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, bounded, scaled
 from vtbench.methods.byol import AUTHORS_VIEW, FIRST_VIEW, SECOND_VIEW
 from vtbench.methods.distributed import gathered
 from vtbench.methods.encoder import Encoder
-from vtbench.methods.losses.precision import full_precision
+from vtbench.methods.losses.precision import full_precision, unit
 from vtbench.methods.recipe import Recipe
 from vtbench.methods.target import TargetNetwork
 
@@ -116,11 +115,11 @@ class MINC(Method):
         self.target_projector.update(self.projector, self.config.ema)
 
     def _project(self, view: Tensor) -> Tensor:
-        return F.normalize(self.projector(self.encoder(view).embedding).float(), dim=1)
+        return unit(self.projector(self.encoder(view).embedding))
 
     def _target(self, view: Tensor) -> Tensor:
         embedding = self.target_encoder(view).embedding
-        return F.normalize(self.target_projector(embedding).float(), dim=1)
+        return unit(self.target_projector(embedding))
 
 
 @full_precision

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
 from vtbench.methods.distributed import gathered
 from vtbench.methods.encoder import Encoder
-from vtbench.methods.losses.precision import full_precision
+from vtbench.methods.losses.precision import full_precision, unit
 from vtbench.methods.queue import FeatureQueue, whole_batches
 from vtbench.methods.recipe import Augmentation, Recipe
 
@@ -139,8 +139,8 @@ class SwAV(Method):
         projector's sees all, as in the code."""
         sizes = [torch.cat(list(same)) for _, same in groupby(images, lambda view: view.shape[-1])]
         embeddings = torch.cat([self.encoder(views).embedding for views in sizes])
-        unit = F.normalize(self.projector(embeddings).float(), dim=1)
-        return tuple(gathered(view) for view in unit.chunk(len(images)))
+        z = unit(self.projector(embeddings))
+        return tuple(gathered(view) for view in z.chunk(len(images)))
 
     def _prototypes(self, progress: Progress) -> Tensor:
         """The prototypes, which no gradient reaches while they are frozen."""

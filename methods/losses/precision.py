@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def full_precision(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -29,3 +30,9 @@ def _widened(value: Any) -> Any:
     """Half-precision tensors as float32, everything else unchanged."""
     half = isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16)
     return value.float() if half else value
+
+
+@full_precision
+def unit(x: Tensor) -> Tensor:
+    """Vectors along the last axis scaled to unit length."""
+    return F.normalize(x, dim=-1)
