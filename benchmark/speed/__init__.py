@@ -1,0 +1,1 @@
+"""How fast the parts are: both sides of every ratio are measured in one run, in turns."""

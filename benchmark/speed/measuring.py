@@ -1,0 +1,53 @@
+"""Rates of several candidates, measured in turns: read the ratios, not the numbers.
+
+Each round measures every candidate once; the median over rounds is reported, so that a machine
+that is busy for a while slows all of them alike.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from vtbench.benchmark.environment import clock
+
+#: Does some work and says how much it was.
+Work = Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Things per second of one candidate: median over rounds, and the slowest and fastest round."""
+
+    name: str
+    median: float
+    slowest: float
+    fastest: float
+
+
+def measured(candidates: Mapping[str, Work], *, rounds: int) -> list[Rate]:
+    """The rates of candidates, in their order.
+
+    One round goes before, uncounted: it pays for what is only built once.
+    """
+    rates: dict[str, list[float]] = {name: [] for name in candidates}
+    for counted in range(rounds + 1):
+        for name, work in candidates.items():
+            begun = clock()
+            done = work()
+            if counted:
+                rates[name].append(done / (clock() - begun))
+    return [
+        Rate(name, statistics.median(found), min(found), max(found))
+        for name, found in rates.items()
+    ]
+
+
+def waiting(device: str, work: Callable[[], object]) -> None:
+    """Do some work, and wait until the device has done it."""
+    work()
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.synchronize(device)
