@@ -8,8 +8,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from vtbench.benchmark.launch import Workers
-from vtbench.benchmark.planning import Job
-from vtbench.benchmark.rows import Route
+from vtbench.benchmark.planning import Cell, Job
+from vtbench.benchmark.protocols import TRANSFER
 from vtbench.benchmark.settings import Encoder, Settings
 from vtbench.methods.backbones import cost, embedding_width
 
@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from vtbench.results.record import Record
 
 FORWARD_BACKWARD = 2.935  # of a forward pass: no gradient is needed for the images
-#: Sustained rates, order of magnitude: one CPU core with bfloat16, one data-centre GPU.
-CORE_FLOPS, GPU_FLOPS = 1.0e11, 4.0e13
-PROBE_SECONDS, START_SECONDS = 2.0, 6.0
+#: Sustained rates: one server CPU core (40 to 50 GFLOPS in float32, widths 16 and 64), and an
+#: order of magnitude for one data-centre GPU.
+CORE_FLOPS, GPU_FLOPS = 4.5e10, 4.0e13
+LAYER4 = 0.23  # share of a ResNet-18's operations
+#: Seconds for 1,000 images on a CPU core, by protocol; those not named take a moment.
+PROBE_SECONDS = {"linear": 2.0, "validation": 2.0, "tuned": 15.0}
+MOMENT, START_SECONDS = 0.4, 6.0
+RENDER_SECONDS = 5e-3  # an image at 224 pixels
+SMALL_RENDER_SECONDS = 2e-3  # what no image is below: contact, labels, writing
 
 
 @dataclass(frozen=True)
@@ -44,39 +50,57 @@ def estimate(
     workers: Workers,
     counts: dict[str, int],
     records: Sequence[Record],
+    *,
+    pool: int,
+    to_render: int = 0,
 ) -> Estimate:
-    """Cost of jobs on data with `counts` images per task."""
+    """Cost of jobs on data with `counts` images per task.
+
+    pool: images that encoders are trained on. to_render: images that are made first.
+    """
     known = {
-        route: seconds
-        for route in ("pretrain", "supervised")
-        if (seconds := _measured(records, settings, route)) is not None  # type: ignore[arg-type]
+        kind: seconds
+        for kind in ("pretrain", "supervised", TRANSFER)
+        if (seconds := _measured(records, settings, kind)) is not None
     }
-    work = [_job_seconds(job, settings, workers, counts, known) for job in jobs]
+    work = [_job_seconds(job, settings, workers, counts, pool, known) for job in jobs]
     spread = max(1, min(workers.jobs, len(work)))
     longest = max(work, default=0.0)
     trainings = {job.row.route for job in jobs} & {"pretrain", "supervised"}
+    trainings |= {cell.protocol for job in jobs for cell in job.cells} & {TRANSFER}
+    rendering = to_render * _render_seconds(settings)
     return Estimate(
-        seconds=max(sum(work) / spread, longest) + (START_SECONDS if work else 0.0),
+        seconds=max(sum(work) / spread, longest) + (START_SECONDS if work else 0.0) + rendering,
         bytes=sum(_job_bytes(job, settings, counts) for job in jobs),
         measured=trainings <= set(known),
     )
 
 
-def _measured(records: Sequence[Record], settings: Settings, route: Route) -> float | None:
-    """Median seconds of earlier trainings with the same settings."""
-    section, key = ("pretrain", "training_seconds") if route == "pretrain" else (route, "seconds")
-    wanted = settings.identity("encoder", section)
+def _render_seconds(settings: Settings) -> float:
+    return max(RENDER_SECONDS * (settings.data.stored_size / 224) ** 2, SMALL_RENDER_SECONDS)
+
+
+def _measured(records: Sequence[Record], settings: Settings, kind: str) -> float | None:
+    """Median seconds of earlier trainings of a kind with the same settings."""
+    key = "training_seconds" if kind == "pretrain" else "seconds"
+    wanted = settings.identity("encoder", kind)
     found = [
         float(record.provenance[key])
         for record in records
         if record.provenance.get(key)
+        and (record.protocol == TRANSFER or kind != TRANSFER)
         and {name: record.settings.get(name) for name in wanted} == wanted
     ]
     return median(found) if found else None
 
 
 def _job_seconds(
-    job: Job, settings: Settings, workers: Workers, counts: dict[str, int], known: dict[str, float]
+    job: Job,
+    settings: Settings,
+    workers: Workers,
+    counts: dict[str, int],
+    pool: int,
+    known: dict[str, float],
 ) -> float:
     rate = GPU_FLOPS if workers.device != "cpu" else CORE_FLOPS * workers.threads
     forward = forward_flops(settings.encoder) / rate
@@ -84,12 +108,27 @@ def _job_seconds(
     if job.row.route == "supervised":
         trained = 0.7 * images * settings.supervised.epochs * FORWARD_BACKWARD * forward
         return known.get("supervised", trained)
-    answers = len(job.cells) * PROBE_SECONDS + images * forward
+    answers = sum(_cell_seconds(cell, settings, counts, forward, known) for cell in job.cells)
     if job.row.route != "pretrain":
         return answers
-    pool = 0.85 * sum(counts.values()) * settings.pretrain.epochs
     passes = 2 * FORWARD_BACKWARD + 1  # two views, and the average of methods with a target
-    return known.get("pretrain", pool * passes * forward) + answers
+    trained = pool * settings.pretrain.epochs * passes * forward
+    return known.get("pretrain", trained) + answers
+
+
+def _cell_seconds(
+    cell: Cell,
+    settings: Settings,
+    counts: dict[str, int],
+    forward: float,
+    known: dict[str, float],
+) -> float:
+    """To encode the images of a task and train its probe, or to fine-tune layer 4 on them."""
+    images = counts.get(cell.task, 0)
+    if cell.protocol == TRANSFER:
+        tuned = 0.7 * images * settings.transfer.epochs * LAYER4 * FORWARD_BACKWARD * forward
+        return known.get(TRANSFER, images * forward + tuned)
+    return images * (forward + PROBE_SECONDS.get(cell.protocol, MOMENT) / 1000)
 
 
 def _job_bytes(job: Job, settings: Settings, counts: dict[str, int]) -> float:

@@ -50,12 +50,13 @@ def plan_without_data(session: Session) -> str:
         simulated_images(session.profile.settings, source.tasks) for source in session.to_make
     )
     names = " and ".join(source.name for source in session.to_make)
-    rows, tasks, seeds = len(session.rows), len(session.tasks), session.seeds
-    tasks = tasks * len(session.protocols) + len(session.transfer)
+    rows, seeds = len(session.rows), session.seeds
+    tasks = len(session.tasks) * len(session.protocols) + len(session.transfer)
+    cells = sum(len(job.cells) for job in session.rough_jobs())
     cost = session.rough_estimate()
     return (
         f"{names}: not on this machine yet; {count:,} simulated images would be "
-        f"rendered first, then all {rows * tasks * seeds} cells ({rows} rows x {tasks} tasks x "
+        f"rendered first, then all {cells} cells ({rows} rows, {tasks} questions, "
         f"{seeds} seeds) would run.\n"
         f"About {duration_text(cost.seconds)} (a rough guess) and {bytes_text(cost.bytes)} of disk."
     )
