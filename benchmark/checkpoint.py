@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,22 @@ def load_summary(folder: Path, identity: str) -> dict[str, Any] | None:
     return summary
 
 
+def encoder_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """The stored weights by name. Raises VTBenchError where the file is damaged."""
+    with _readable(folder):
+        return load_file(folder / ENCODER)
+
+
 def load_encoder(folder: Path, encoder: torch.nn.Module) -> None:
     """Fill an encoder with stored weights. Raises VTBenchError where the file is damaged."""
-    try:
+    with _readable(folder):
         encoder.load_state_dict(load_file(folder / ENCODER))
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         raise VTBenchError(
             f"The encoder {folder / ENCODER} cannot be read ({type(error).__name__}); "

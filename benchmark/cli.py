@@ -14,6 +14,7 @@ import typer
 from vtbench.benchmark.cli_compare import compare
 from vtbench.benchmark.cli_data import data_app
 from vtbench.benchmark.cli_diagnose import diagnose
+from vtbench.benchmark.cli_export import export
 from vtbench.benchmark.cli_extend import check, new
 from vtbench.benchmark.cli_figure import figure
 from vtbench.benchmark.cli_report import report, show
@@ -36,8 +37,7 @@ from vtbench.benchmark.cli_steps import (
     TransferData,
     carry_out,
     open_session,
-    print_plan,
-    read_records,
+    preview,
 )
 from vtbench.benchmark.cli_studies import ablate
 from vtbench.benchmark.cli_sweep import sweep
@@ -97,18 +97,12 @@ def plan(
     devices: Devices = None,
 ) -> None:
     """What `bench run` with the same options would do: cached, stale, to do, time and disk."""
-    from vtbench.benchmark.overview import plan_without_data
-
     session = open_session(
         methods=methods, tasks=tasks, protocols=protocols, profile=profile, overrides=overrides,
         seeds=seeds, store=store, data=data, sensor=sensor, transfer_data=transfer_data,
         device=device, jobs=jobs, devices=devices,
     )  # fmt: skip
-    if session.to_make:
-        say(plan_without_data(session))
-        return
-    records = read_records(session.open_store(create=False)) if store.exists() else []
-    print_plan(session, session.plan(records), records, jobs_too=True)
+    preview(session)
 
 
 app.command()(table)
@@ -116,6 +110,7 @@ app.command()(compare)
 app.command()(figure)
 app.command()(report)
 app.command()(show)
+app.command()(export)
 app.command()(ablate)
 app.command()(diagnose)
 app.command()(sweep)

@@ -22,6 +22,9 @@ from vtbench.methods.backbones import RESNETS
 #: How an encoder may expect pixels to be normalised; `external_encoder` has the numbers.
 NORMALIZATIONS = ("half", "imagenet", "none")
 
+#: The key of safetensors metadata under which `bench export` says what network the tensors are.
+DESCRIBED = "vtbench"
+
 _SETTINGS = ("weights", "normalization", "max_pool", "prefix")
 _HASH = re.compile(r"sha256-[0-9a-f]{16}\Z")
 

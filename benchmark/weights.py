@@ -20,7 +20,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from vtbench.benchmark.errors import UsageError
-from vtbench.benchmark.external import NORMALIZATIONS, Reading
+from vtbench.benchmark.external import DESCRIBED, NORMALIZATIONS, Reading
 from vtbench.methods.backbones import RESNETS
 from vtbench.methods.encoder import Encoder
 
@@ -31,8 +31,6 @@ FOLLOWERS = {"momentum", "target", "teacher", "ema", "key", "k"}
 #: `nn.Sequential(*resnet.children())`: relu (2) and max-pool (3) have no weights.
 NUMBERED = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
 PARTS = tuple(NUMBERED.values())
-#: The key of the safetensors metadata in which `bench export` describes an encoder.
-DESCRIBED = "vtbench"
 
 
 @dataclass(frozen=True)
