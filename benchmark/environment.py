@@ -11,9 +11,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic as clock  # re-exported: seconds, for measuring how long a thing took
+from time import process_time as cpu_clock  # re-exported: seconds that this process had a core
 from typing import Any
 
-__all__ = ["cache_root", "clock", "cores", "now", "provenance", "supports_bf16"]
+__all__ = ["cache_root", "clock", "cores", "cpu_clock", "now", "provenance", "supports_bf16"]
 
 PACKAGES = ("vtbench", "torch", "torchvision", "lightly", "numpy")
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted, VTBenchError
+from vtbench.benchmark.memory import keep_freed_memory
 from vtbench.benchmark.packs import PackSource
 from vtbench.benchmark.planning import Job, Site
 from vtbench.benchmark.settings import Settings
@@ -81,7 +82,7 @@ def _spread(
     listening = threading.Thread(target=_listen, args=(events, listener), daemon=True)
     listening.start()
     try:
-        with _stop_on_signal(stop):
+        with stop_on_signal(stop):
             waiting = [pool.submit(work, *values) for values in arguments]
             yield from _results(waiting, stop)
     except BrokenProcessPool:
@@ -116,7 +117,7 @@ def _in_this_process(
 ) -> Iterator[Any]:
     stop = threading.Event()
     _Worker.begin(listener, stop, workers.places(1)[0], workers.threads)
-    with _stop_on_signal(stop):
+    with stop_on_signal(stop):
         for values in arguments:
             if stop.is_set():
                 raise Interrupted("Stopped.")
@@ -124,7 +125,7 @@ def _in_this_process(
 
 
 @contextmanager
-def _stop_on_signal(stop: Any) -> Iterator[None]:
+def stop_on_signal(stop: Any) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) asks for a clean stop; a second one is Python's own."""
 
     def ask(number: int, _frame: object) -> None:
@@ -163,6 +164,7 @@ class _Worker:
         import torch
 
         torch.set_num_threads(threads)
+        keep_freed_memory()
         cls.tell, cls.stop, cls.device = staticmethod(tell), stop, device
 
 
@@ -204,13 +206,15 @@ def _prepare(source: PackSource, settings: Settings) -> None:
     _Worker.tell((f"data {source.name}", "finished", 1, 1, {}))
 
 
-def reporter(title: str, tell: Listener) -> Callable[[str, int, int, dict[str, float]], None]:
-    """A report function that forwards at most one event per interval of one stage."""
+def reporter(
+    title: str, tell: Listener, *, every: float = EVENT_INTERVAL
+) -> Callable[[str, int, int, dict[str, float]], None]:
+    """A report function that forwards at most one event of a stage in `every` seconds."""
     last: dict[str, float] = {}
 
     def report(stage: str, done: int, total: int, info: dict[str, float]) -> None:
         now = clock()
-        if done < total and now - last.get(stage, -EVENT_INTERVAL) < EVENT_INTERVAL:
+        if done < total and now - last.get(stage, -every) < every:
             return
         last[stage] = now
         tell((title, stage, done, total, info))

@@ -27,6 +27,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from vtbench.benchmark.errors import Interrupted, TrainingDiverged, VTBenchError
 from vtbench.benchmark.launch import end_with
+from vtbench.benchmark.memory import keep_freed_memory
 from vtbench.benchmark.pretrain import Plan, make_fabric, pretrain
 from vtbench.benchmark.recording import explain
 from vtbench.methods import distributed
@@ -79,6 +80,7 @@ class _Rank:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and sets `asked`
         threading.Thread(target=end_with, args=(self.parent,), daemon=True).start()
         torch.set_num_threads(self.threads)
+        keep_freed_memory()
         sender = senders[distributed.rank()]
 
         def report(done: int, total: int, info: dict[str, float]) -> None:

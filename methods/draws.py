@@ -10,6 +10,7 @@ Shapes: B images of H x W pixels; one view is `side` pixels wide and high.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -49,6 +50,12 @@ class Draws:
     blur: Tensor
     sigma: Tensor
     solarize: Tensor
+
+    @classmethod
+    def joined(cls, draws: Sequence[Draws]) -> Draws:
+        """The draws of several batches as those of one."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: torch.cat([getattr(own, name) for own in draws]) for name in names})
 
     def rows(self, chosen: slice) -> Draws:
         """The draws of some of the views."""

@@ -26,18 +26,21 @@ class Rate:
     fastest: float
 
 
-def measured(candidates: Mapping[str, Work], *, rounds: int) -> list[Rate]:
+def measured(
+    candidates: Mapping[str, Work], *, rounds: int, time: Callable[[], float] = clock
+) -> list[Rate]:
     """The rates of candidates, in their order.
 
-    One round goes before, uncounted: it pays for what is only built once.
+    One round goes before, uncounted: it pays for what is only built once. On a CPU `time` may be
+    `cpu_clock`, to which it is all one how busy the machine is with other things.
     """
     rates: dict[str, list[float]] = {name: [] for name in candidates}
     for counted in range(rounds + 1):
         for name, work in candidates.items():
-            begun = clock()
+            begun = time()
             done = work()
             if counted:
-                rates[name].append(done / (clock() - begun))
+                rates[name].append(done / (time() - begun))
     return [
         Rate(name, statistics.median(found), min(found), max(found))
         for name, found in rates.items()

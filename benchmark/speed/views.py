@@ -1,8 +1,8 @@
 """Two views of every image: the batched views against pipelines that take one image at a time.
 
 All candidates draw from the same distributions (`recipe.Augmentation`) and start from uint8 in
-memory. torchvision's two do the same operations in the same order; lightly's are its own, whose blur
-is PIL's approximation by boxes.
+memory. torchvision's two do the same operations in the same order; lightly's are its own, whose
+blur is PIL's approximation by boxes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def stored_side(size: int) -> int:
 
 
 def synthetic_images(count: int, side: int) -> Tensor:
-    """Smooth colourful noise, uint8 (count, side, side, 3); the cost of a view depends on no image."""
+    """Smooth colourful noise, uint8 (count, side, side, 3): no image makes a view cheaper."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(count, 3, 8, 8, generator=generator)
     fine = torch.nn.functional.interpolate(coarse, size=(side, side), mode="bicubic")
