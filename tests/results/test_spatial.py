@@ -121,7 +121,7 @@ def test_an_image_counts_under_the_movements_that_it_has() -> None:
 
 def test_the_table_names_the_data_and_what_one_seed_is_worth() -> None:
     table = tabulate([diagnosis(), diagnosis("byol", level=0.5)], left_out=["SimCLR: stale."])
-    shown = text(table)
+    shown = " ".join(text(table).split())
 
     for words in (shown, to_markdown(table)):
         assert "SIMULATED" in words
@@ -168,6 +168,18 @@ def test_csv_has_every_movement_and_text_no_cut_digit() -> None:
     one = lines[0]
     assert float(one["excess"]) == pytest.approx(float(one["value"]) - float(one["chance"]))
     assert "…" not in text(table, width=30)
+
+
+@pytest.mark.parametrize("width", [160, 100, 80, 60, 44])
+def test_text_fits_the_terminal_and_keeps_every_number(width: int) -> None:
+    table = tabulate([diagnosis(), diagnosis("byol", level=0.5)])
+    shown = text(table, width)
+    numbers = re.compile(r"-?\d\.\d\d ±\d\.\d\d|\[-?\d\.\d\d\]")
+
+    assert max(map(len, shown.splitlines())) <= width
+    assert sorted(numbers.findall(shown)) == sorted(numbers.findall(text(table, 1000)))
+    for title, _ in MEASURES.values():
+        assert title in shown
 
 
 def test_the_newest_group_is_one_that_fits_a_table() -> None:
