@@ -88,13 +88,17 @@ def _described(described: Mapping[str, Any]) -> str:
 
 def _content(path: Path) -> tuple[Any, Mapping[str, Any]]:
     """What is in the file, and how `bench export` described it."""
-    if _is_safetensors(path):
+    with path.open("rb") as file:
+        start = file.read(9)
+    if path.suffix == ".safetensors" or start[8:] == b"{":  # a length, then JSON
         try:
             with safe_open(path, framework="pt") as file:
                 named = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
                 return named, _json((file.metadata() or {}).get(DESCRIBED, "{}"))
         except Exception as error:  # safetensors raises whatever the damage happens to trigger
             raise UsageError(f"{path} cannot be read as safetensors ({error}).") from error
+    if not start.startswith((b"PK", b"\x80")):  # a zip archive, or a pickle of older torch
+        raise UsageError(f"{path} is no file of weights: neither safetensors nor torch.save's.")
     try:
         return torch.load(path, map_location="cpu", weights_only=True), {}
     except Exception as error:  # torch.load raises whatever the content happens to trigger
@@ -106,13 +110,6 @@ def _content(path: Path) -> tuple[Any, Mapping[str, Any]]:
                 "torch.save(model.state_dict(), FILE)."
             ) from error
         raise UsageError(f"{path} is no file of weights ({first[:200]}).") from error
-
-
-def _is_safetensors(path: Path) -> bool:
-    """Whether the file begins as safetensors do: a length, then JSON."""
-    with path.open("rb") as file:
-        start = file.read(9)
-    return path.suffix == ".safetensors" or start[8:9] == b"{"
 
 
 def _json(text: str) -> Mapping[str, Any]:
