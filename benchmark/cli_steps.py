@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vtbench.benchmark.console import console, errors, say
+from vtbench.benchmark.console import bytes_text, console, duration_text, errors, say
 
 if TYPE_CHECKING:
+    from vtbench.benchmark.estimate import Estimate
     from vtbench.benchmark.outputs import Form
     from vtbench.benchmark.planning import RunPlan
     from vtbench.benchmark.session import Session
@@ -42,6 +43,9 @@ Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="processes side by side")]
 Devices = Annotated[
     int | None, typer.Option("--devices", min=1, help="GPUs (or CPU processes) of each training")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="what would run and what it costs, and no more")
 ]
 Published = Annotated[bool, typer.Option("--published", help="the paper's numbers beside ours")]
 Out = Annotated[
@@ -99,6 +103,27 @@ def read_records(store: Store) -> list[Record]:
     for path, reason in store.damaged():
         errors.print(f"set aside {path}: {reason}", style="yellow", soft_wrap=True)
     return records
+
+
+def preview(session: Session) -> Estimate:
+    """What `carry_out` would do, job by job; nothing is made. Returns what it would cost."""
+    from vtbench.benchmark.overview import plan_without_data
+
+    if session.to_make:
+        say(plan_without_data(session))
+        return session.rough_estimate()
+    there = session.request.store.exists()
+    records = read_records(session.open_store(create=False)) if there else []
+    plan = session.plan(records)
+    print_plan(session, plan, records, jobs_too=True)
+    return session.estimate(plan, records)
+
+
+def print_costs(costs: Sequence[Estimate]) -> None:
+    """What several runs cost together."""
+    basis = "from earlier runs here" if all(cost.measured for cost in costs) else "a rough guess"
+    seconds, size = sum(cost.seconds for cost in costs), sum(cost.bytes for cost in costs)
+    say(f"About {duration_text(seconds)} ({basis}) and {bytes_text(size)} of disk in all.")
 
 
 def print_plan(

@@ -11,6 +11,7 @@ from vtbench.benchmark.cli_results import rendered
 from vtbench.benchmark.cli_steps import (
     DataName,
     Device,
+    DryRun,
     Jobs,
     Overrides,
     ProfileName,
@@ -19,6 +20,8 @@ from vtbench.benchmark.cli_steps import (
     StoreFolder,
     carry_out,
     open_session,
+    preview,
+    print_costs,
     write,
 )
 from vtbench.benchmark.console import console
@@ -49,6 +52,7 @@ def ablate(
     device: Device = None,
     jobs: Jobs = None,
     published: Published = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Table III (--terms sal,ppda,ram) or Table IV (--sensors tactip,vitactip) of a method."""
     from vtbench.benchmark import registry
@@ -72,6 +76,11 @@ def ablate(
         sessions = [_terms_session(method, term_list, tasks, data, **options)]
     else:
         sessions = _sensor_sessions(method, sensor_list, tasks, data, **options)
+    if dry_run:
+        costs = [preview(session) for session in sessions]
+        if len(costs) > 1:
+            print_costs(costs)
+        return
     codes = [carry_out(session) for session in sessions]
     _show(
         sessions[-1],

@@ -13,6 +13,7 @@ import typer
 
 from vtbench.benchmark.cli_steps import (
     Device,
+    DryRun,
     Force,
     Jobs,
     Out,
@@ -23,10 +24,11 @@ from vtbench.benchmark.cli_steps import (
     carry_out,
     check_out,
     open_session,
+    print_costs,
     read_records,
     write,
 )
-from vtbench.benchmark.console import bytes_text, console, duration_text, say
+from vtbench.benchmark.console import console, say
 
 if TYPE_CHECKING:
     from vtbench.benchmark.session import Session
@@ -55,9 +57,7 @@ def sweep(
     sensor: Sensor = None,
     device: Device = None,
     jobs: Jobs = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="the trials and what they cost, and no more")
-    ] = False,
+    dry_run: DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", help="more than 500 trials are meant")] = False,
     form: Annotated[Form, typer.Option("--format", help="how to write the result")] = "text",
     out: Out = None,
@@ -231,9 +231,7 @@ def _preview(trials: Sequence[Trial], sessions: Sequence[Session], store: Path) 
         cells, done = (sum(len(getattr(p, name)) for p in plans) for name in ("cells", "done"))
         say(f"{cells} cells: {done} cached, {cells - done} to do")
         costs = [s.estimate(plan, records) for s, plan in zip(sessions, plans, strict=True)]
-    basis = "from earlier runs here" if all(cost.measured for cost in costs) else "a rough guess"
-    seconds, size = sum(cost.seconds for cost in costs), sum(cost.bytes for cost in costs)
-    say(f"About {duration_text(seconds)} ({basis}) and {bytes_text(size)} of disk.")
+    print_costs(costs)
 
 
 def _aside(form: Form, out: Path | None) -> AbstractContextManager[Any]:

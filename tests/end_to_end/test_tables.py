@@ -115,6 +115,12 @@ def test_a_transfer_needs_other_data_of_the_same_kind(here: Here, other_pack: Pa
 
 
 def test_an_ablation_trains_every_subset_of_terms_and_none(here: Here) -> None:
+    dry = here("ablate", "sarl", "--terms", "sal,ram", *TINY, "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert "4 cells: 0 cached, 4 to do" in dry.stdout
+    assert "SARL (ram=0), seed 0: shape" in dry.stdout
+    assert not (here.folder / "runs").exists()
+
     done = here("ablate", "sarl", "--terms", "sal,ram", *TINY)
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -168,14 +174,16 @@ def test_sensors_are_the_rows_of_table_four(here: Here, make_pack: Callable[...,
         ],
         tasks={"shape": TaskDeclaration(dataset="colours", label="shape")},
     )
-    done = here(
-        "ablate", "byol", "--sensors", "dark,clear", "--data", "both", "--profile", "tiny.yaml"
-    )
+    asked = ["byol", "--sensors", "dark,clear", "--data", "both", "--profile", "tiny.yaml"]
+    done = here("ablate", *asked)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Table IV: BYOL with each sensor" in done.stdout
     rows = here("table", "4", "--method", "byol", "--format", "csv").stdout.splitlines()
     assert sorted(row.split(",")[0] for row in rows[1:]) == ["clear", "dark"]
+    dry = here("ablate", *asked, "--dry-run")
+    assert dry.stdout.count("1 cells: 1 cached, 0 to do") == 2
+    assert "of disk in all." in dry.stdout
 
 
 def test_other_protocols_are_tables_of_their_own(here: Here) -> None:
