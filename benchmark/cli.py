@@ -25,6 +25,7 @@ from vtbench.benchmark.cli_steps import (
     Device,
     Devices,
     Jobs,
+    Launch,
     Methods,
     Overrides,
     ProfileName,
@@ -32,6 +33,7 @@ from vtbench.benchmark.cli_steps import (
     Published,
     Seeds,
     Sensor,
+    Slurm,
     StoreFolder,
     Tasks,
     TransferData,
@@ -67,13 +69,15 @@ def run(
     device: Device = None,
     jobs: Jobs = None,
     devices: Devices = None,
+    launch: Launch = "local",
+    slurm: Slurm = [],
     published: Published = False,
 ) -> None:
     """Train what is missing, ask it, and show the tables. Run again to go on after a stop."""
     session = open_session(
         methods=methods, tasks=tasks, protocols=protocols, profile=profile, overrides=overrides,
         seeds=seeds, store=store, data=data, sensor=sensor, transfer_data=transfer_data,
-        device=device, jobs=jobs, devices=devices,
+        device=device, jobs=jobs, devices=devices, launch=launch, slurm=slurm,
     )  # fmt: skip
     code = carry_out(session)
     show_tables(session.open_store(create=False), session, published=published)
@@ -145,10 +149,13 @@ app.add_typer(speed_app, name="speed")
 
 def main() -> None:
     """Entry point of `bench`: runs a command; every expected error is one sentence."""
-    from vtbench.benchmark.errors import Interrupted, user_errors
+    from vtbench.benchmark.errors import Detached, Interrupted, user_errors
 
     try:
         app(args=join_lists(sys.argv[1:]))
+    except Detached as error:
+        errors.print(f"\n{error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(130)
     except (Interrupted, KeyboardInterrupt):
         errors.print("\nStopped. Everything finished is kept; run the same command again to go on.")
         sys.exit(130)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -47,6 +47,17 @@ Devices = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="what would run and what it costs, and no more")
 ]
+Launch = Annotated[
+    Literal["local", "slurm", "local-submitit"],
+    typer.Option(
+        "--launch",
+        help="slurm: one job per training on a cluster; Ctrl-C stops watching and they go on",
+    ),
+]
+Slurm = Annotated[
+    list[str],
+    typer.Option("--slurm", help="KEY=VALUE of each job: partition, time, gpus, cpus, mem, …"),
+]
 Published = Annotated[bool, typer.Option("--published", help="the paper's numbers beside ours")]
 Out = Annotated[
     Path | None,
@@ -56,7 +67,12 @@ Force = Annotated[bool, typer.Option("--force", help="let --out replace any file
 
 
 def open_session(
-    *, device: str | None, jobs: int | None, devices: int | None = None, **request: Any
+    *,
+    device: str | None,
+    jobs: int | None,
+    devices: int | None = None,
+    slurm: Sequence[str] = (),
+    **request: Any,
 ) -> Session:
     """The session of a request; see `Request` for the names."""
     from vtbench.benchmark.session import Request, Session
@@ -64,6 +80,7 @@ def open_session(
     hardware = [f"hardware.device={device}"] if device else []
     hardware += [f"hardware.jobs={jobs}"] if jobs else []
     hardware += [f"hardware.devices={devices}"] if devices else []
+    hardware += [f"hardware.slurm.{option}" for option in slurm]
     overrides = [*request.pop("overrides"), *hardware]
     return Session.of(Request(**request, overrides=overrides))
 

@@ -7,6 +7,7 @@
     ├── RegistryError       a plugin is broken, or two packages claim one name
     ├── TrainingDiverged    a loss became NaN or infinite
     └── Interrupted         the user asked to stop; everything finished is kept
+        └── Detached        what was submitted to a cluster goes on
 
 `user_errors()` adds the errors of the other rooms: all of them are shown without a traceback.
 """
@@ -51,6 +52,10 @@ class TrainingDiverged(VTBenchError):  # noqa: N818
 
 class Interrupted(VTBenchError):  # noqa: N818
     """The user asked to stop."""
+
+
+class Detached(Interrupted):
+    """The user stopped watching jobs that go on; the message says how to end them."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

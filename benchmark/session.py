@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from vtbench.benchmark import launch, packs, registry
+from vtbench.benchmark import launch, packs, registry, slurm
 from vtbench.benchmark.environment import supports_bf16
+from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.estimate import Estimate, estimate
 from vtbench.benchmark.launch import Listener
 from vtbench.benchmark.packs import PackSource, transfer_sources
@@ -57,6 +58,7 @@ class Request:
     data: str = packs.DEFAULT
     sensor: str | None = None
     transfer_data: Sequence[str] = ()
+    launch: Literal["local", "slurm", "local-submitit"] = "local"
 
 
 class Session:
@@ -70,10 +72,11 @@ class Session:
         self, request: Request, profile: Profile, source: PackSource, rows: list[Row],
         tasks: list[str], protocols: list[str], transfer: Mapping[str, PackSource],
     ) -> None:  # fmt: skip
-        self.workers = Workers.choose(profile.settings.hardware)
+        self.workers = _workers(request.launch, profile)
         check_shares(profile.settings.pretrain.batch_size, self.workers.devices)
-        precision = "bf16" if supports_bf16(self.workers.device) else "32"
-        settings = profile.settings.with_precision(precision)
+        settings = profile.settings
+        if settings.encoder.precision == "auto":
+            settings = settings.with_precision(_precision(request.launch, self.workers.device))
         self.profile = Profile(name=profile.name, settings=settings)
         self.request, self.source, self.rows, self.tasks = request, source, rows, tasks
         self.protocols, self.transfer = protocols, dict(transfer)
@@ -192,12 +195,10 @@ class Session:
 
     def run(self, plan: RunPlan, store: Store, listener: Listener) -> dict[str, str]:
         """Do what is left of a plan; returns {cell id: "done" or why it failed}."""
-        return launch.run_jobs(
-            _longest_first(plan),
-            self.site(store.root),
-            self.workers,
-            listener,
-        )
+        jobs, site = _longest_first(plan), self.site(store.root)
+        if self.request.launch == "local":
+            return launch.run_jobs(jobs, site, self.workers, listener)
+        return slurm.run_jobs(jobs, site, self.workers, listener, self.request.launch)
 
     def site(self, store: Path) -> Site:
         """Where the jobs of the request run."""
@@ -220,6 +221,24 @@ def _check_encoders(rows: Sequence[Row], profile: Profile) -> None:
         from vtbench.benchmark.assemble import build_encoder
 
         build_encoder(profile.settings, seed=0)
+
+
+def _workers(launch: str, profile: Profile) -> Workers:
+    """The workers of a request. Raises UsageError where they cannot be had."""
+    hardware = profile.settings.hardware
+    if launch != "local":
+        slurm.check(launch, hardware.slurm)
+    return slurm.choose(hardware) if launch == "slurm" else Workers.choose(hardware)
+
+
+def _precision(launch: str, device: str) -> str:
+    """What `auto` precision is on a device."""
+    if launch == "slurm" and device != "cpu":
+        raise UsageError(
+            "The GPUs of a cluster cannot be asked from here which precision they are fast in; say "
+            "--set encoder.precision=bf16 (A100, H100 and later) or --set encoder.precision=32."
+        )
+    return "bf16" if supports_bf16(device) else "32"
 
 
 def _open(source: PackSource) -> Pack:
