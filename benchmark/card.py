@@ -8,14 +8,21 @@ from typing import Any
 from vtbench.methods.backbones import DEFAULT, RESNETS, title
 
 
-def card(values: Mapping[str, Any]) -> list[str]:
-    """The protocol in sentences, from settings or from what a record keeps of them."""
+def card(values: Mapping[str, Any], *, pixels: bool = True) -> list[str]:
+    """The protocol in sentences, from settings or from what a record keeps of them.
+
+    pixels: whether raw pixels are among what is probed.
+    """
     sections = {
         "encoder": _encoder_line, "pretrain": _pretrain_line, "probe": _probe_line,
         "tuned": _tuned_line, "knn": _knn_line, "transfer": _transfer_line,
         "supervised": _supervised_line,
     }  # fmt: skip
-    return [line(values[name]) for name, line in sections.items() if name in values]
+    lines = {name: line(values[name]) for name, line in sections.items() if name in values}
+    if pixels and "probe" in lines:
+        size = values["probe"]["pixel_size"]
+        lines["probe"] += f"; raw pixels at {size} x {size}"
+    return list(lines.values())
 
 
 def _encoder_line(values: Mapping[str, Any]) -> str:
@@ -79,7 +86,7 @@ def _probe_line(values: Mapping[str, Any]) -> str:
         f"linear probe on {scaled} features at batch {values['batch_size']}: SGD lr "
         f"{values['classification_lr']:g}, {values['classification_epochs']} epochs, or AdamW lr "
         f"{values['regression_lr']:g}, {values['regression_epochs']} epochs; best validation "
-        f"epoch, test read once; raw pixels at {values['pixel_size']} x {values['pixel_size']}"
+        "epoch, test read once"
     )
 
 

@@ -106,7 +106,7 @@ def rendered(tabled: Tabled, form: Form = "text") -> str:
     if form == "html":
         return html.page(tabled.table, tabled.protocol)
     if form == "latex":
-        return latex.to_latex(tabled.table) + latex.comment(["Protocol:", *tabled.protocol])
+        return latex.to_latex(tabled.table, tabled.protocol)
     from vtbench.benchmark.tabling import card_text
 
     if form == "markdown":

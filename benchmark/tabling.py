@@ -217,7 +217,7 @@ def protocol_card(records: Sequence[Record]) -> tuple[str, ...]:
     used: dict[str, Any] = {}
     for record in records:
         used |= record.settings
-    return tuple(card(used))
+    return tuple(card(used, pixels=any(r.method == "raw_pixels" for r in records)))
 
 
 def card_text(lines: Sequence[str], width: int) -> str:

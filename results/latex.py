@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from vtbench.results import marks
@@ -58,11 +58,12 @@ _MARKS = {
 }  # fmt: skip
 
 
-def to_latex(table: Table) -> str:
+def to_latex(table: Table, protocol: Sequence[str] = ()) -> str:
     """The whole table as a LaTeX `table*`, for \\input, which numbers it by itself.
 
     The best is bold and what is tied with it underlined; the marks are those of every rendering.
-    The caption names the data, the notes stand below. What is wider than the page is made smaller.
+    The caption names the data and the seeds; below stand the notes and, in sentences, the protocol.
+    What is wider than the page is made smaller.
     Letters beyond Latin and Greek need XeLaTeX or LuaLaTeX and a font that has them.
     """
     columns = "l" + "r" * len(table.columns)
@@ -84,15 +85,10 @@ def to_latex(table: Table) -> str:
         *_body(table),
         r"\bottomrule",
         r"\end{tabular}}",
-        *_notes(table),
+        *_footnotes(table.notes, protocol),
         r"\end{table*}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def comment(lines: Iterable[str]) -> str:
-    """Lines that TeX does not print."""
-    return "".join(f"% {marks.printable(line)}\n" for line in lines)
 
 
 def escape(words: str) -> str:
@@ -147,13 +143,18 @@ def _details(cell: Cell, column: Column) -> list[str]:
     return [f"{{\\scriptsize {escape(part)}}}" for part in marks.details(cell, column)]
 
 
-def _notes(table: Table) -> list[str]:
-    if not table.notes:
+def _footnotes(notes: Sequence[str], protocol: Sequence[str]) -> list[str]:
+    """The notes, a paragraph each, and the protocol as one paragraph, below the table."""
+    paragraphs = [f"{escape(note)}\\par" for note in notes]
+    if protocol:
+        sentences = " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in protocol)
+        paragraphs.append(f"\\textit{{Protocol.}} {escape(sentences)}\\par")
+    if not paragraphs:
         return []
     return [
         r"\par\smallskip",
-        r"\begin{minipage}{\linewidth}\footnotesize\raggedright",
-        *(f"{escape(note)}\\par" for note in table.notes),
+        r"\begin{minipage}{\linewidth}\scriptsize\raggedright",
+        *paragraphs,
         r"\end{minipage}",
     ]
 

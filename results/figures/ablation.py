@@ -14,10 +14,12 @@ from vtbench.results.figures.style import PAGE, TINY, Plate, finish, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
 
     from vtbench.results.figures.shown import Shown
 
 _SCALE = 50.0  # percent at which the colours end
+_PALENESS = 0.75  # share of white in the colour of a change that rests on one seed
 
 
 def heat_map(shown: Shown, base: str) -> Plate:
@@ -35,14 +37,43 @@ def heat_map(shown: Shown, base: str) -> Plate:
     )
     figure = new_figure(PAGE, 1.25 + 0.34 * len(rows))
     ax = figure.subplots()
-    image = ax.imshow(changes, cmap="PuOr_r", vmin=-_SCALE, vmax=_SCALE, aspect="auto")
-    _numbers(ax, shown, rows, columns, changes, reference)
+    single = _singles(shown, rows, columns, reference)
+    image = _colours(ax, changes, single)
+    _numbers(ax, shown, rows, columns, changes, single, reference)
     _names(ax, rows, columns, reference)
     bar = figure.colorbar(image, ax=ax, pad=0.01, aspect=18, extend="both")
     bar.set_label(f"error against {reference.title} (%)\nless is better")
     figure.suptitle(shown.table.title, fontsize=7.5, fontweight="bold")
     number = shown.table.number
     return finish(figure, f"ablation-table{number}", shown.facts, _remark(shown, reference))
+
+
+def _singles(shown: Shown, rows: list[Row], columns: list[Column], reference: Row) -> np.ndarray:
+    """Where either side of a change is one seed: bool (rows, columns)."""
+    return np.array(
+        [[shown.cell(row, c).single or shown.cell(reference, c).single for c in columns]
+         for row in rows]
+    )  # fmt: skip
+
+
+def _colours(ax: Axes, changes: np.ndarray, single: np.ndarray) -> ScalarMappable:
+    """The changes as colours, pale and hatched where one seed is all there is; their scale."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.patches import Rectangle
+
+    scale = ScalarMappable(Normalize(-_SCALE, _SCALE), colormaps["PuOr_r"])
+    shades = scale.to_rgba(np.ma.masked_invalid(changes))
+    pale = single & np.isfinite(changes)
+    shades[pale, :3] += _PALENESS * (1 - shades[pale, :3])
+    ax.imshow(shades, aspect="auto")
+    for i, j in np.argwhere(pale):
+        ax.add_patch(Rectangle(
+            (j - 0.5, i - 0.5), 1, 1, fill=False, hatch="///", edgecolor="#DDDDDD", linewidth=0,
+            gid=f"single-{i}-{j}",
+        ))  # fmt: skip
+    return scale
 
 
 def change(cell: Cell, base: Cell, column: Column) -> float:
@@ -70,6 +101,7 @@ def _numbers(
     rows: list[Row],
     columns: list[Column],
     changes: np.ndarray,
+    single: np.ndarray,
     reference: Row,
 ) -> None:
     for (i, j), value in np.ndenumerate(changes):
@@ -78,8 +110,9 @@ def _numbers(
         spread = marks.spread(cell, column)
         second = [spread] if spread else []
         if rows[i] is not reference and np.isfinite(value):
-            second.append(f"{value:+.0f} %".replace("-", "−"))
-        dark = np.isfinite(value) and abs(value) > 0.7 * _SCALE
+            one = " (n = 1)" if single[i, j] else ""
+            second.append(f"{value:+.0f} %{one}".replace("-", "−"))
+        dark = np.isfinite(value) and abs(value) > 0.7 * _SCALE and not single[i, j]
         ax.text(
             j, i, "\n".join([words, "  ".join(second)]).rstrip(), ha="center", va="center",
             fontsize=TINY, color="white" if dark else "black", linespacing=1.15,
@@ -109,8 +142,9 @@ def _remark(shown: Shown, reference: Row) -> str:
         f"{reference.title} (bold); the error of an accuracy is what it lacks to 100 %. Orange: "
         "more error; violet: less. A change is no verdict: "
     )
+    said = []
     if any(cell.verdict for cell in cells):
-        return words + "¹ best by mean, ≈ not shown to differ from it at 95 %."
+        said.append("¹ best by mean, ≈ not shown to differ from it at 95 %")
     if any(cell.single for cell in cells):
-        return words + "° one seed, of which nothing is claimed."
-    return words + "nothing is claimed here."
+        said.append("pale, hatched and °: one seed (n = 1), of which nothing is claimed")
+    return f"{words}{'; '.join(said) or 'nothing is claimed here'}."

@@ -12,7 +12,7 @@ from vtbench.results.cells import Cell, Column, Row, is_better
 from vtbench.results.errors import ResultsError
 from vtbench.results.figures import panels
 from vtbench.results.figures.style import PAGE, Plate, finish, look_of, new_figure
-from vtbench.results.names import slug
+from vtbench.results.names import title_slug
 from vtbench.results.record import MetricFacts
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _plate(shown: Shown, device: str, *, alone: bool) -> Plate:
         "no other method shown is both faster and better (Pareto front of the means). Lines: 95 % "
         "intervals; pale: one seed." + (f" {panels.CUT}" if any(cut) else "")
     )
-    name = "cost" if alone else f"cost-{slug(device)}"
+    name = "cost" if alone else f"cost-{title_slug(device)}"
     return finish(figure, name, shown.facts, remarks)
 
 

@@ -22,7 +22,6 @@ from vtbench.results.figures.style import (
     look_of,
     new_figure,
 )
-from vtbench.results.names import slug
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,7 +115,7 @@ def training(logs: Sequence[Log], facts: Facts, limits: Mapping[str, float]) -> 
         + (" Dotted: below it an encoder is called collapsed." if first.readings else "")
     )
     facts = Facts(facts.source, facts.pack, facts.sensor, facts.profile, seeds)
-    return finish(figure, f"curves-{slug(first.spec)}", facts, remark)
+    return finish(figure, f"curves-{first.spec}", facts, remark)
 
 
 def monitors(logs: Sequence[Log], facts: Facts, limits: Mapping[str, float]) -> Plate:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from vtbench.results.names import slug
+from vtbench.results.names import title_slug
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,6 +61,16 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+def tint(colour: str, share: float) -> str:
+    """A hexadecimal colour mixed with that share of white.
+
+    >>> tint("#000000", 0.5)
+    '#808080'
+    """
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(part + share * (255 - part)):02X}" for part in parts)
+
+
 @dataclass(frozen=True)
 class Look:
     """How a row is drawn wherever it appears; `hollow` is a method with settings of its own."""
@@ -92,22 +102,41 @@ LOOKS: Mapping[str, Look] = {
     "raw_pixels": Look(PALE, "d"),
 }
 
+#: The rows of the paper's Table III below the full method: paler where fewer terms are kept.
+ABLATED: Mapping[str, Look] = {
+    "sarl:ppda=0:ram=0:sal=0": Look(tint(VERMILLION, 0.75), "o", hollow=True),
+    "sarl:ppda=0:ram=0": Look(tint(VERMILLION, 0.5), "s", hollow=True),
+    "sarl:ram=0:sal=0": Look(tint(VERMILLION, 0.5), "^", hollow=True),
+    "sarl:ppda=0:sal=0": Look(tint(VERMILLION, 0.5), "v", hollow=True),
+    "sarl:ram=0": Look(tint(VERMILLION, 0.25), "D", hollow=True),
+    "sarl:ppda=0": Look(tint(VERMILLION, 0.25), "P", hollow=True),
+    "sarl:sal=0": Look(tint(VERMILLION, 0.25), "X", hollow=True),
+}
+
+#: The rows of the paper's Table IV.
+SENSORS: Mapping[str, Look] = {
+    "tactip": Look(BLUE, "s"), "vitac": Look(GREEN, "^"), "vitactip": Look(VERMILLION, "o"),
+}  # fmt: skip
+
 _COLOURS = (SKY, PURPLE, GREEN, BLUE, ORANGE, VERMILLION)
+_TINTS = (0.0, 0.25, 0.5)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 
 def look_of(spec: str, role: str = "method") -> Look:
     """The look of a row: always the same, whatever else is in the figure.
 
-    A method with settings has the colour of the method and a hollow marker; a plugin's follows
-    from its name.
+    A method with settings has a shade of the method's colour and a hollow marker; a plugin's look
+    follows from its name.
     """
-    if spec in LOOKS:
-        return LOOKS[spec]
+    for known in (LOOKS, ABLATED, SENSORS):
+        if spec in known:
+            return known[spec]
     chance = crc32(spec.encode())
     base = LOOKS.get(spec.partition(":")[0])
     if base is not None:
-        return Look(base.colour, _MARKERS[chance % len(_MARKERS)], hollow=True)
+        shade = tint(base.colour, _TINTS[chance // 7 % len(_TINTS)])
+        return Look(shade, _MARKERS[chance % len(_MARKERS)], hollow=True)
     colour = _COLOURS[chance % len(_COLOURS)] if role == "method" else GREY
     return Look(colour, _MARKERS[chance // 7 % len(_MARKERS)])
 
@@ -141,7 +170,7 @@ class Facts:
     def stem(self, name: str) -> str:
         """The file's name without its ending."""
         parts = (name, self.source, self.pack, self.sensor, self.profile)
-        return "--".join([*map(slug, parts), f"n{len(self.seeds)}"])
+        return "--".join([*map(title_slug, parts), f"n{len(self.seeds)}"])
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def tabled(table):
     [
         ("text", "\nProtocol:\n\n- Probe: linear, 50 % of <labels>.\n"),
         ("markdown", "\nProtocol:\n\n- Probe: linear, 50 % of <labels>.\n"),
-        ("latex", "\n% Protocol:\n% Probe: linear, 50 % of <labels>.\n"),
+        ("latex", r"} Probe: linear, 50 \% of \textless{}labels\textgreater{}.\par"),
         ("html", "<li>Probe: linear, 50 % of &lt;labels&gt;.</li>"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtbench.results.latex import comment, escape, to_latex
+from vtbench.results.latex import escape, to_latex
 from vtbench.results.tables import tabulate
 
 NASTY = (
@@ -108,13 +108,20 @@ def test_caption_rules_units_and_arrows(make_record):
     assert r"${}^{\circ}$ one seed (n = 1): nothing is claimed" in latex
 
 
-def test_comments_stay_comments():
-    assert comment(["a\nb", "\\end{document}"]) == "% a b\n% \\end{document}\n"
+def test_notes_and_protocol_stand_below_the_table(make_record):
+    table = tabulate([make_record("sarl", "shape", 0, {"top1": 1.0})])
+    latex = to_latex(table, ["ResNet-18 of width 16", "50 % of\nlabels"])
+    below = latex.partition(r"\end{tabular}")[2]
+
+    assert r"\textit{Protocol.} ResNet-18 of width 16. 50 \% of labels.\par" in below
+    assert "nothing is claimed" in below
+    assert "Seed 0." in latex.partition(r"\begin{tabular}")[0]
+    assert "Protocol" not in to_latex(table)
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_a_table_compiles(table, tmp_path):
-    latex = to_latex(table) + comment(["Protocol:", "50 % of\nlabels"])
+    latex = to_latex(table, ["50 % of\nlabels", NASTY])
     (tmp_path / "page.tex").write_text(PAGE.replace("%s", latex), encoding="utf-8")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"],

@@ -29,14 +29,18 @@ from vtbench.results.figures.answers import answers, read_answer
 from vtbench.results.figures.saving import save
 from vtbench.results.figures.shown import Shown
 from vtbench.results.figures.style import (
+    ABLATED,
     LOOKS,
+    SENSORS,
     Facts,
     Plate,
     finish,
     look_of,
     new_figure,
     styled,
+    tint,
 )
+from vtbench.results.paper import published
 from vtbench.results.record import MetricFacts
 from vtbench.results.tables import RowSpec, tabulate
 
@@ -68,10 +72,20 @@ def test_no_two_rows_look_the_same() -> None:
     assert len({(look.colour, look.marker) for look in LOOKS.values()}) == len(LOOKS)
 
 
-def test_a_method_with_settings_keeps_its_colour_and_is_hollow() -> None:
+def test_the_rows_of_an_ablation_are_told_apart() -> None:
+    rows = ["sarl", *ABLATED]
+
+    assert set(ABLATED) | {"sarl"} >= set(published(3))
+    for looks in ([look_of(spec) for spec in rows], [look_of(spec) for spec in SENSORS]):
+        assert len({look.marker for look in looks}) == len(looks)
+    assert look_of("sarl:ram=0").colour != look_of("sarl:ppda=0:ram=0").colour
+
+
+def test_a_method_with_settings_has_a_shade_of_its_colour_and_is_hollow() -> None:
     look = look_of("sarl:ram=0")
 
-    assert (look.colour, look.hollow) == (LOOKS["sarl"].colour, True)
+    assert look.hollow
+    assert look_of("byol:tau=0").colour in {tint(LOOKS["byol"].colour, t) for t in (0, 0.25, 0.5)}
     assert look == look_of("sarl:ram=0")
     assert look_of("of_a_plugin") == look_of("of_a_plugin")
 
@@ -290,6 +304,32 @@ def test_the_heat_map_prints_the_table_and_changes_of_the_error(empty_world: Any
     assert texts[f"cell-{i}-{j}"].startswith(marks.number(full.cells[j], table.columns[j]))
     assert f"{change:+.0f} %".replace("-", "−") in texts[f"cell-{i}-{j}"]
     assert "%" not in texts[f"cell-0-{j}"]
+    assert not [patch for patch in ax.patches if patch.get_hatch()]
+    assert "n = 1" not in texts[f"cell-{i}-{j}"]
+
+
+def test_changes_of_one_seed_are_pale_hatched_and_say_so(empty_world: Any) -> None:
+    specs = {"sarl:ppda=0:ram=0:sal=0": 2, "sarl:ram=0": 1, "sarl": 2}
+    for spec, seeds in specs.items():
+        for seed in range(seeds):
+            empty_world.add(spec, "edge_pose", seed)
+    table = tabulate(empty_world.records, number=3)
+    shown = Shown.of(table, empty_world.records, frozenset())
+    plate = ablation.heat_map(shown, "sarl:ppda=0:ram=0:sal=0")
+
+    ax = plate.figure.axes[0]
+    texts = {text.get_gid(): text.get_text() for text in ax.texts}
+    i = [label.get_text() for label in ax.get_yticklabels()].index(
+        next(row.title for row in table.rows if row.spec == "sarl:ram=0")
+    )
+    j = next(k for k, c in enumerate(table.columns) if c.name == "edge_pose_mae")
+    assert {patch.get_gid() for patch in ax.patches if patch.get_hatch()} == {
+        f"single-{i}-{k}" for k in range(len(table.columns))
+    }
+    assert "% (n = 1)" in texts[f"cell-{i}-{j}"]
+    shades = ax.images[0].get_array()
+    assert shades[i, j, :3].min() > 0.6
+    assert "pale, hatched and °: one seed" in " ".join(plate.figure._supxlabel.get_text().split())
 
 
 def test_the_error_of_an_accuracy_is_what_it_lacks(world: Any) -> None:
