@@ -88,10 +88,7 @@ def _run(contract: type, name: str, file: Path | None) -> Check:
     except SkipTest as error:
         return Check(words(name), "skipped", str(error))
     except (Exception, SystemExit) as error:  # whatever a plugin raises is its fault
-        found = isinstance(error, AssertionError)
-        return Check(
-            words(name), "wrong", reason(error, file), mend if found else UNFORESEEN, error
-        )
+        return Check(words(name), "wrong", reason(error, file), _mend(error, mend), error)
     return Check(words(name), "ok")
 
 
@@ -104,6 +101,13 @@ def reason(error: BaseException, file: Path | None = None) -> str:
         return text
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return f"{said} ({_place(error, file)})"
+
+
+def _mend(error: BaseException, mend: str) -> str:
+    """What to do: as the test says, as the error says itself, or what is always right."""
+    if isinstance(error, AssertionError):
+        return mend
+    return "" if isinstance(error, user_errors()) else UNFORESEEN
 
 
 def _place(error: BaseException, file: Path | None) -> str:

@@ -48,6 +48,7 @@ class TaskContract:
         "test_it_resolves_against_a_pack",
         "test_targets_are_one_finite_row_for_each_image",
         "test_the_head_has_an_output_for_each_column_of_the_encoded_targets",
+        "test_metrics_have_names_units_and_a_direction_and_one_is_primary",
         "test_scores_are_finite_numbers_one_for_each_metric",
     )
 

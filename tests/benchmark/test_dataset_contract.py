@@ -1,0 +1,231 @@
+"""Every registered dataset fulfils the contract, and the contract finds the faults it looks for."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vtbench.benchmark import registry
+from vtbench.benchmark.contract import DatasetContract
+from vtbench.benchmark.contract.checking import checks, words
+from vtbench.tasks.data.pack import Pack
+from vtbench.tasks.data.schema import Column, TaskDeclaration
+from vtbench.tasks.data.writer import DatasetContent, write_pack
+from vtbench.tasks.errors import DataError
+
+DATASETS = registry.datasets()
+RANDOM = itertools.count()
+
+
+class TestCoatedGel(DatasetContract):
+    dataset = DATASETS["gelsight-sim"]
+
+
+class TestSixTasks(DatasetContract):
+    dataset = DATASETS["tactip-sim"]
+
+
+@pytest.mark.slow
+class TestEveryDataset(DatasetContract):
+    @pytest.fixture(autouse=True, params=list(DATASETS))
+    def _dataset(self, request: pytest.FixtureRequest) -> None:
+        self.dataset = DATASETS[request.param]
+
+
+# ------------------------------------------------------------------ faults that it finds
+
+
+class Sound:
+    """A dataset without fault, to spoil in one place each below."""
+
+    name = "spots"
+    title = "Spots"
+    source = "simulated"
+    sensors = ("camera",)
+    tasks = ("spot",)
+    unit = "mm"
+
+    def prepare(self, folder, *, size, counts, seed, progress=None, world=None):
+        if set(counts) - set(self.tasks):
+            raise DataError("There is only the set 'spot'.")
+        places, images = self.pressed(counts["spot"], size, seed)
+        splits = self.splits(len(places))
+        pack = write_pack(
+            folder, name=self.name, title=self.title, source=self.source, sensors=self.sensors,
+            datasets=[DatasetContent(
+                name="spot", count=len(places), images={"camera": [images]}, labels={"x": places},
+                columns={"x": Column(unit=self.unit)}, splits=splits,
+            )],
+            tasks={"spot": TaskDeclaration(dataset="spot", targets=("x",))},
+        )  # fmt: skip
+        self.report(progress, len(places))
+        return pack
+
+    def pressed(self, count, size, seed):
+        draws = np.random.default_rng(seed)
+        images = draws.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+        return draws.uniform(0, 10, count), images
+
+    def splits(self, count):
+        return np.array(["train", "train", "train", "val", "test"])[np.arange(count) % 5]
+
+    def report(self, progress, count):
+        if progress is not None:
+            progress(count, count)
+
+
+class Unnamed(Sound):
+    sensors = ()
+
+
+class Computed(Sound):
+    title = "Com" + "puted"
+
+
+class OtherName(Sound):
+    def prepare(self, folder, **options):
+        self.name = "other"
+        return super().prepare(folder, **options)
+
+
+class Unseeded(Sound):
+    def pressed(self, count, size, seed):
+        return super().pressed(count, size, next(RANDOM))
+
+
+class DeafToSeed(Sound):
+    def pressed(self, count, size, seed):
+        return super().pressed(count, size, 0)
+
+
+class OwnSize(Sound):
+    def pressed(self, count, size, seed):
+        return super().pressed(count, 40, seed)
+
+
+class OwnCount(Sound):
+    def pressed(self, count, size, seed):
+        return super().pressed(count + 5, size, seed)
+
+
+class OneImage(Sound):
+    def pressed(self, count, size, seed):
+        places, images = super().pressed(count, size, seed)
+        return places, np.repeat(images[:1], count, axis=0)
+
+
+class Twins(Sound):
+    """Each press is stored twice, and the second one may be in the test."""
+
+    def pressed(self, count, size, seed):
+        places, images = super().pressed(count, size, seed)
+        return np.repeat(places[::2], 2), np.repeat(images[::2], 2, axis=0)
+
+
+class Unitless(Sound):
+    unit = ""
+
+
+class NoValidation(Sound):
+    def splits(self, count):
+        return np.where(np.arange(count) % 5 < 4, "train", "test")
+
+
+class Pickled(Sound):
+    def prepare(self, folder, **options):
+        pack = super().prepare(folder, **options)
+        (Path(folder) / "model.pkl").write_bytes(b"...")
+        return pack
+
+
+class Silent(Sound):
+    def report(self, progress, count):
+        pass
+
+
+class Obliging(Sound):
+    """Makes what nobody offers."""
+
+    def prepare(self, folder, *, counts, **options):
+        return super().prepare(folder, counts={"spot": next(iter(counts.values()))}, **options)
+
+
+class LeavesAFolder(Sound):
+    def prepare(self, folder, *, counts, **options):
+        if set(counts) - set(self.tasks):
+            Path(folder).mkdir(parents=True)
+        return super().prepare(folder, counts=counts, **options)
+
+
+class WithoutWorld(Sound):
+    def prepare(self, folder, *, size, counts, seed):
+        return super().prepare(folder, size=size, counts=counts, seed=seed)
+
+
+FAULTS = {
+    Unnamed: "test_declarations_are_complete",
+    Computed: "test_declarations_can_be_read_without_running_the_file",
+    OtherName: "test_it_makes_the_pack_that_it_declares",
+    WithoutWorld: "test_it_makes_the_pack_that_it_declares",
+    Unseeded: "test_equal_seeds_make_equal_packs",
+    DeafToSeed: "test_another_seed_makes_other_images",
+    OwnSize: "test_it_has_the_size_and_the_counts_that_are_asked_for",
+    OwnCount: "test_it_has_the_size_and_the_counts_that_are_asked_for",
+    OneImage: "test_images_are_uint8_pixels_and_not_all_alike",
+    Twins: "test_no_test_image_is_in_the_pretraining_pool",
+    Unitless: "test_labels_are_finite_and_numbers_have_units",
+    NoValidation: "test_it_makes_the_pack_that_it_declares",
+    Pickled: "test_nothing_in_it_is_pickled",
+    Silent: "test_progress_is_reported_up_to_the_end",
+    Obliging: "test_an_unknown_task_is_refused_before_anything_is_written",
+    LeavesAFolder: "test_an_unknown_task_is_refused_before_anything_is_written",
+}
+
+
+def checked(dataset: object) -> dict[str, object]:
+    contract = type("Contract", (DatasetContract,), {"dataset": dataset, "images": 30})
+    return {check.name: check for check in checks(contract)}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_faulty_dataset_is_found(fault: type) -> None:
+    check = checked(fault)[words(FAULTS[fault])]
+
+    assert check.outcome == "wrong"
+    assert check.reason
+    assert check.mend or "Error" in check.reason or check.error is not None
+
+
+def test_a_dataset_without_fault_passes_every_test() -> None:
+    outcomes = {name: check.outcome for name, check in checked(Sound).items()}
+
+    assert set(outcomes.values()) == {"ok"}
+
+
+def test_a_pack_in_a_folder_is_checked_without_being_made(
+    tmp_path: Path, make_pack: Callable[..., Pack]
+) -> None:
+    make_pack(tmp_path / "pack")
+    found = checked(tmp_path / "pack").values()
+
+    assert {check.outcome for check in found} == {"ok", "skipped"}
+    assert {c.reason for c in found if c.outcome == "skipped"} == {"the pack is not made on demand"}
+
+
+def test_an_edited_pack_is_found(tmp_path: Path, make_pack: Callable[..., Pack]) -> None:
+    make_pack(tmp_path / "pack")
+    labels = tmp_path / "pack" / "bars" / "labels.csv"
+    rows = list(csv.reader(io.StringIO(labels.read_text())))
+    rows[3][rows[0].index("where")] = "nan"
+    labels.write_text("".join(",".join(row) + "\n" for row in rows))
+
+    wrong = [check for check in checked(tmp_path / "pack").values() if check.outcome == "wrong"]
+
+    assert wrong
+    assert any("where" in check.reason for check in wrong)

@@ -1,0 +1,1 @@
+"""Braille under a tactile sensor."""
