@@ -103,13 +103,11 @@ OUTPUTS = [
 ]  # fmt: skip
 
 
-def test_out_replaces_its_own_files_and_no_other(here: Here) -> None:
+def test_out_replaces_own_files_and_no_other(here: Here) -> None:
     assert here(*RUN, "--tasks", "shape").returncode == 0
     for words in OUTPUTS:
-        form = "html" if "report" in words else "csv"
-        ask = [*words, "--format", form, "--out", "-".join(words[:3])]
-        for _ in range(2):
-            done = here(*ask)
+        if "report" not in words:  # the others' CSV is known by its columns
+            done = here(*words, "--format", "csv", "--out", "own.csv")
             assert done.returncode == 0, done.stderr
     (here.folder / "mine.txt").write_text("mine")
     for words in OUTPUTS:
