@@ -14,11 +14,14 @@ _CSS = """\
 :root { color-scheme: light dark; }
 body { font: 16px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;
        padding: 0 1rem; }
+.vtbench-table caption span { position: sticky; left: 0; display: inline-block;
+                              max-width: calc(min(100vw, 75rem) - 3rem); }
+.vtbench-table tbody th { position: sticky; left: 0; background: Canvas; }
 """
 
 #: The look of the fragment, for pages that embed it.
 STYLE = """\
-.vtbench-table { overflow-x: auto; }
+.vtbench-table .wide { overflow-x: auto; }
 .vtbench-table table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .vtbench-table caption { text-align: left; padding-bottom: .5rem; }
 .vtbench-table th, .vtbench-table td { padding: .25rem .6rem; white-space: nowrap; }
@@ -48,17 +51,20 @@ def to_html(table: Table, *, notes: bool = True) -> str:
     seeds than elsewhere), stale, failed, missing. Number, spread, n and published number are spans
     of the classes mean, sd, n and paper (the best mean is <strong>, a tied one <u>), and so are
     marks, of the class mark. Headers carry `data-column`, the
-    column's name in files, and `data-better`. `STYLE` is a style sheet; without `notes` the
+    column's name in files, and `data-better`. The table alone is in a <div class="wide">, which
+    scrolls sideways where it must. `STYLE` is a style sheet; without `notes` the
     list below the table is left out.
     """
     lines = [
         f'<section class="vtbench-table" data-source="{_text(table.facts.group.source)}">',
+        '<div class="wide" tabindex="0">',
         "<table>",
-        f"<caption><strong>{_text(table.title)}</strong><br>{_text(table.facts.sentence)}"
-        "</caption>",
+        f"<caption><span><strong>{_text(table.title)}</strong><br>{_text(table.facts.sentence)}"
+        "</span></caption>",
         *_head(table),
         *_bodies(table),
         "</table>",
+        "</div>",
         *(_list(table.notes, "notes") if notes else []),
         "</section>",
     ]

@@ -94,7 +94,5 @@ addEventListener("afterprint", () => {
 
 for (const table of all(".vtbench-table table")) makeSortable(table);
 for (const part of all("[data-table]")) linkCells(part);
-// A scrolling part can be reached and moved by keyboard.
-for (const part of all(".vtbench-table")) part.tabIndex = 0;
 addEventListener("hashchange", openTarget);
 openTarget();

@@ -130,7 +130,7 @@ def test_the_protocol_stands_below_the_table_where_there_is_room(tabled, form, p
 
 def test_each_format_of_the_command_is_its_own(tabled, table):
     assert rendered(tabled, "csv") == to_csv(table)
-    assert rendered(tabled, "latex").startswith(to_latex(table))
+    assert rendered(tabled, "latex") == to_latex(table, tabled.protocol)
     assert rendered(tabled, "markdown").startswith(to_markdown(table))
     assert rendered(tabled, "html") == page(table, tabled.protocol)
     assert "Also in this store: profile desk on gelsight" in rendered(tabled)

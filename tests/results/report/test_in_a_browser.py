@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from vtbench.results.html import page as to_page
 from vtbench.results.report.page import to_html
+from vtbench.results.tables import tabulate
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +46,25 @@ def test_the_page_is_never_wider_than_the_window(browser, page, width):
     for state in ("false", "true"):
         browser.ask(f"document.querySelectorAll('details').forEach(d => d.open = {state})")
         assert browser.ask("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_wide_table_scrolls_in_its_own_frame_and_its_notes_do_not(
+    browser, tmp_path, records, width
+):
+    table = tabulate(records, per_axis=True, published=True)
+    many = replace(table, columns=table.columns * 6, rows=[
+        replace(row, cells=row.cells * 6) for row in table.rows])  # fmt: skip
+    path = tmp_path / "table.html"
+    path.write_text(to_page(many, ["linear probes " * 40]), encoding="utf-8")
+    browser.open(path, width)
+
+    assert browser.ask("document.documentElement.scrollWidth") <= width
+    frame = "document.querySelector('.wide')"
+    assert browser.ask(f"{frame}.scrollWidth > {frame}.clientWidth")
+    assert browser.ask("document.querySelector('.notes').closest('.wide')") is None
+    caption = browser.ask("document.querySelector('caption span').getBoundingClientRect().width")
+    assert caption <= width
 
 
 def test_a_click_sorts_the_best_first_then_the_worst_then_as_before(browser, page):
