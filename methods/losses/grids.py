@@ -24,8 +24,11 @@ def grid_tokens(maps: Tensor, grid: int) -> Tensor:
     The regions are those of `F.adaptive_avg_pool2d`. They are applied as a matrix, the pooling of
     the identity, because the gradient of that operation is not reproducible on GPUs.
     """
-    height, width = maps.shape[-2:]
+    B, C, height, width = maps.shape
+    tokens = maps.permute(0, 2, 3, 1).reshape(B, height * width, C)  # no copy if channels last
+    side = grid_side(maps, grid)
+    if side == height == width:
+        return tokens
     cells = torch.eye(height * width, dtype=maps.dtype, device=maps.device)
-    regions = F.adaptive_avg_pool2d(cells.view(-1, 1, height, width), grid_side(maps, grid))
-    tokens = maps.flatten(2) @ regions.flatten(1)  # (B, C, N)
-    return tokens.transpose(1, 2).contiguous()  # channels last: faster to normalise
+    regions = F.adaptive_avg_pool2d(cells.view(-1, 1, height, width), side)
+    return regions.flatten(1).T @ tokens
