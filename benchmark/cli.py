@@ -26,6 +26,7 @@ from vtbench.benchmark.cli_steps import (
     Devices,
     Jobs,
     Launch,
+    Loggers,
     Methods,
     Overrides,
     ProfileName,
@@ -71,13 +72,14 @@ def run(
     devices: Devices = None,
     launch: Launch = "local",
     slurm: Slurm = [],
+    loggers: Loggers = [],
     published: Published = False,
 ) -> None:
     """Train what is missing, ask it, and show the tables. Run again to go on after a stop."""
     session = open_session(
         methods=methods, tasks=tasks, protocols=protocols, profile=profile, overrides=overrides,
         seeds=seeds, store=store, data=data, sensor=sensor, transfer_data=transfer_data,
-        device=device, jobs=jobs, devices=devices, launch=launch, slurm=slurm,
+        device=device, jobs=jobs, devices=devices, launch=launch, slurm=slurm, loggers=loggers,
     )  # fmt: skip
     code = carry_out(session)
     show_tables(session.open_store(create=False), session, published=published)

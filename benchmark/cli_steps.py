@@ -58,6 +58,10 @@ Slurm = Annotated[
     list[str],
     typer.Option("--slurm", help="KEY=VALUE of each job: partition, time, gpus, cpus, mem, …"),
 ]
+Loggers = Annotated[
+    list[str],
+    typer.Option("--logger", help="tell csv, tensorboard, mlflow or wandb how trainings go"),
+]
 Published = Annotated[bool, typer.Option("--published", help="the paper's numbers beside ours")]
 Out = Annotated[
     Path | None,
@@ -72,6 +76,7 @@ def open_session(
     jobs: int | None,
     devices: int | None = None,
     slurm: Sequence[str] = (),
+    loggers: Sequence[str] = (),
     **request: Any,
 ) -> Session:
     """The session of a request; see `Request` for the names."""
@@ -81,7 +86,8 @@ def open_session(
     hardware += [f"hardware.jobs={jobs}"] if jobs else []
     hardware += [f"hardware.devices={devices}"] if devices else []
     hardware += [f"hardware.slurm.{option}" for option in slurm]
-    overrides = [*request.pop("overrides"), *hardware]
+    logging = [f"logging.loggers={','.join(loggers)}"] if loggers else []
+    overrides = [*request.pop("overrides"), *hardware, *logging]
     return Session.of(Request(**request, overrides=overrides))
 
 

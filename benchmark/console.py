@@ -33,6 +33,7 @@ class Counter:
 #: Options that take a list: words after them up to the next option belong to it.
 LIST_OPTIONS = (
     "--methods", "-m", "--tasks", "-t", "--protocol", "--terms", "--sensors", "--transfer-data",
+    "--logger",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from vtbench.benchmark import checkpoint, gradients, monitor
 from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted
+from vtbench.benchmark.loggers import NO_LOGGERS, LoggerPlan
 from vtbench.benchmark.optimizers import build_optimizer, set_learning_rate
 from vtbench.benchmark.seeding import generator
 from vtbench.benchmark.training_log import TrainingLog
@@ -57,6 +59,7 @@ class Plan:
     device: str = "cpu"  # of several GPUs the first
     devices: int = 1  # processes that share a batch; see `together`
     precision: str = "32"  # 32 | bf16 | 64, which tests compare in
+    loggers: LoggerPlan = NO_LOGGERS
     report: Report = field(default=lambda *_: None)
     should_stop: Callable[[], bool] = field(default=lambda: False)
 
@@ -119,8 +122,9 @@ def pretrain(
     """
     training = Training(method, recipe, images, folder, plan, fabric)
     training.resume()
-    while training.step < training.total_steps:
-        training.run_epoch()
+    with closing(training.log):
+        while training.step < training.total_steps:
+            training.run_epoch()
     training.restore_kept()
     summary = training.summary()
     if distributed.rank() == 0:
@@ -149,7 +153,7 @@ class Training:
         self.total_steps = self.steps_per_epoch * plan.epochs
         self.step = 0
         self.kept: dict[str, Any] = {}  # epoch (from 1), loss and monitor of what is to be saved
-        self.log = TrainingLog(folder, method)
+        self.log = TrainingLog(folder, method, plan.loggers)
         self.seconds = 0.0  # spent by earlier processes on this training
         self.started = clock()
         folder.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from vtbench.benchmark.asking import ask
 from vtbench.benchmark.encoders import encoder_of
 from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted, VTBenchError
+from vtbench.benchmark.loggers import LoggerPlan
 from vtbench.benchmark.planning import Cell, Job, Site
 from vtbench.benchmark.pretrain import Plan as TrainingPlan
 from vtbench.benchmark.pretrain import pretrain
@@ -162,6 +163,13 @@ class _Run:
             device=self.site.device,
             devices=self.settings.hardware.devices,
             precision=self.site.precision,
+            loggers=LoggerPlan.of(
+                self.settings.logging.loggers,
+                self.store.root,
+                self.job.row.spec,
+                self.job.seed,
+                self.job.id,
+            ),
             report=lambda done, total, info: self.report("pretrain", done, total, info),
             should_stop=self.should_stop,
         )

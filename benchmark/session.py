@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from vtbench.benchmark import launch, packs, registry, slurm
+from vtbench.benchmark import launch, loggers, packs, registry, slurm
 from vtbench.benchmark.environment import supports_bf16
 from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.estimate import Estimate, estimate
@@ -102,6 +102,7 @@ class Session:
                 _check_counts(profile, place)
         protocols = select_protocols(request.protocols)
         _check_encoders(rows, profile)
+        loggers.check(profile.settings.logging.loggers)
         return cls(request, profile, source, rows, tasks, protocols, transfer)
 
     @property

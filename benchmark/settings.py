@@ -1,7 +1,7 @@
 """The typed configuration of a run: what a profile file may say, and nothing else.
 
 A profile is a YAML file with these fields; `--set key=value` replaces single ones. Every value
-here except those of `Hardware` is part of the identity of the results it makes.
+here except those of `Hardware` and `Logging` is part of the identity of the results it makes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from vtbench.benchmark.errors import SettingsError, UnknownName, suggestion
 from vtbench.benchmark.reading import paths, read_mapping, validated
-from vtbench.benchmark.spec import read_value
+from vtbench.benchmark.spec import read_value, split_list
 from vtbench.methods.backbones import DEFAULT, TIMM, check_name
 from vtbench.methods.errors import MethodError
 
@@ -215,6 +215,23 @@ class Hardware(Section):
     slurm: dict[str, str | int] = {}
 
 
+class Logging(Section):
+    """Who beside the store is told how a training goes; it changes no result.
+
+    loggers: of csv, tensorboard, mlflow and wandb; see `vtbench.benchmark.loggers`.
+    """
+
+    loggers: tuple[Literal["csv", "tensorboard", "mlflow", "wandb"], ...] = ()
+
+    @field_validator("loggers", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        """`[csv, tensorboard]` as --set has it: a text."""
+        if not isinstance(value, str):
+            return value
+        return list(dict.fromkeys(split_list([value.strip("[]")])))
+
+
 class Settings(Section):
     """A whole profile."""
 
@@ -229,6 +246,7 @@ class Settings(Section):
     supervised: Supervised
     seeds: int = Field(1, ge=1)
     hardware: Hardware = Hardware()
+    logging: Logging = Logging()
 
     def with_precision(self, precision: str) -> Settings:
         """The same settings with `auto` precision replaced by what it is on a device."""
@@ -240,6 +258,10 @@ class Settings(Section):
     def identity(self, *sections: str) -> dict[str, Any]:
         """The named sections as plain values, for hashing and for records."""
         return {name: getattr(self, name).facts() for name in sections}
+
+
+#: Sections that change no result and are no part of a profile's name.
+NO_RESULT = ("hardware", "logging")
 
 
 class Profile(Section):
@@ -264,7 +286,7 @@ def load_profile(name: str = "quick", overrides: Iterable[str] = ()) -> Profile:
     for override in overrides:
         path, value = _override(override)
         _put(values, path, value)
-        if path[0] != "hardware":
+        if path[0] not in NO_RESULT:
             spelled.append(f"{'.'.join(path)}={override.partition('=')[2].strip()}")
     title = Path(name).stem if name not in profile_names() else name
     todo = "add it or start from `base: quick`"

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from vtbench.benchmark import checkpoint, gradients
 from vtbench.benchmark.errors import TrainingDiverged
+from vtbench.benchmark.loggers import LoggerPlan, Loggers
 from vtbench.methods.base import Method
 from vtbench.methods.distributed import average_, rank
 
@@ -30,8 +31,9 @@ class TrainingLog:
     shares: the last gradient shares, {} where there is one term.
     """
 
-    def __init__(self, folder: Path, method: Method) -> None:
+    def __init__(self, folder: Path, method: Method, loggers: LoggerPlan) -> None:
         self.path = folder / checkpoint.LOG
+        self.loggers = Loggers(loggers)
         self.title = method.title
         self.terms = tuple(name for name in method.terms if method.wants(name))
         self.pending: list[tuple[int, Tensor, Tensor | None]] = []  # not yet read from the device
@@ -93,7 +95,13 @@ class TrainingLog:
     def write(self, lines: Iterable[dict[str, Any]]) -> None:
         """Append lines; of several processes the first one does."""
         if rank() == 0:
+            lines = list(lines)
             checkpoint.append_lines(self.path, lines)
+            self.loggers.write(lines)
+
+    def close(self) -> None:
+        """Finish the loggers; the log itself is on disk with every line."""
+        self.loggers.close()
 
     def end_epoch(self, steps: int) -> float:
         """The mean total loss of the epoch's steps; the next epoch starts at zero."""
