@@ -74,13 +74,16 @@ class DatasetContract(PackTests):
         """The pack of a seed, as a run makes it; `again` makes the same one anew."""
         key = (self.maker, seed, again)
         if key not in self._made:
-            self._made[key] = self.prepare(f"pack-{len(self._made)}", self.counts(), seed)
+            self._made[key] = self.prepare(self.place(), self.counts(), seed)
         return self._made[key]
 
-    def prepare(self, name: str, counts: Mapping[str, int], seed: int, **options: Any) -> Pack:
-        """Call the class as a run does, and open what it wrote."""
+    def place(self) -> Path:
+        """A path where nothing is yet."""
         assert self._folder is not None, "call setup_class first (pytest does)"
-        folder = Path(self._folder.name) / name
+        return Path(tempfile.mkdtemp(dir=self._folder.name)) / "pack"
+
+    def prepare(self, folder: Path, counts: Mapping[str, int], seed: int, **options: Any) -> Pack:
+        """Call the class as a run does, and open what it wrote."""
         world = World(**load_profile("quick").settings.data.simulated.world)
         options = {"size": self.size, "world": world, "progress": None, **options}
         self.maker().prepare(folder, counts=counts, seed=seed, **options)
@@ -149,7 +152,7 @@ class DatasetContract(PackTests):
     def test_progress_is_reported_up_to_the_end(self) -> None:
         """Call `progress(images done, images in all)` as images are made, if it is not None."""
         said: list[tuple[int, int]] = []
-        self.prepare("reported", self.counts(), 0, progress=lambda *n: said.append(n))
+        self.prepare(self.place(), self.counts(), 0, progress=lambda *n: said.append(n))
         assert said, "progress is never called"
         assert said == sorted(said), f"progress goes backwards: {said[:5]}"
         done, total = said[-1]
@@ -157,11 +160,11 @@ class DatasetContract(PackTests):
 
     def test_an_unknown_task_is_refused_before_anything_is_written(self) -> None:
         """Raise DataError for names in `counts` that the dataset does not have."""
+        folder = self.place()
         try:
-            self.prepare("refused", {"no_such_task": 30}, 0)
+            self.prepare(folder, {"no_such_task": 30}, 0)
         except TaskError:
-            assert self._folder is not None
-            left = (Path(self._folder.name) / "refused").exists()
+            left = folder.exists()
             assert not left, "a folder is left behind by a request that was refused"
             return
         raise AssertionError("counts with a task that it does not have are accepted")
