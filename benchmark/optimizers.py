@@ -35,12 +35,25 @@ def build_optimizer(method: Method, recipe: Recipe, *, batch_size: int) -> torch
     if recipe.optimizer == "adam":
         return torch.optim.Adam(groups, fused=fused)
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, momentum=momentum, fused=fused)
+        return _with_buffers(torch.optim.SGD(groups, momentum=momentum, fused=fused))
     if recipe.optimizer == "lars":
         # lightly's LARS leaves groups without weight decay unscaled, which is what the official
         # codes do for 1-D parameters; `assemble` refuses weights without decay.
         return LARS(groups, lr=recipe.lr, momentum=momentum)
     raise UsageError(f"{method.title}: there is no optimizer {recipe.optimizer!r}.")
+
+
+def _with_buffers(optimizer: torch.optim.SGD) -> torch.optim.SGD:
+    """Momentum that starts at zero, which leaves the first step as it is.
+
+    torch's fused SGD fails where a parameter gets its first gradient later than others, as heads
+    that wait do.
+    """
+    for group in optimizer.param_groups:
+        if group["momentum"]:
+            for parameter in group["params"]:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def _groups(method: Method, recipe: Recipe, factor: float) -> Iterable[dict[str, Any]]:

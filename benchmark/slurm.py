@@ -127,9 +127,9 @@ def minutes(text: str | int) -> int:
     (90, 90, 2160, 31)
     """
     days, dash, rest = str(text).rpartition("-")
-    parts = rest.split(":")
-    fits = all(part.isdigit() for part in (*parts, days or "0")) and len(parts) <= 3
-    if not fits or not (total := _seconds(int(days or 0), [*map(int, parts)], bool(dash))):
+    days, parts = days if dash else "0", rest.split(":")
+    fits = all(part.isdigit() for part in (days, *parts)) and len(parts) <= 3
+    if not fits or not (total := _seconds(int(days), [*map(int, parts)], bool(dash))):
         raise UsageError(
             f"--slurm time={text}: write minutes, hours:minutes:seconds or days-hours, such as "
             "90, 1:30:00 or 1-12."

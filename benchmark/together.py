@@ -53,6 +53,7 @@ def pretrain_together(ingredients: Ingredients, folder: Path, plan: Plan) -> dic
     quiet = replace(plan, report=_silent, should_stop=_never)
     rank = _Rank(ingredients, folder, quiet, torch.get_num_threads(), os.getpid())
     errors: list[Exception] = []
+    before = set(multiprocessing.active_children())
     try:
         with _relayed(plan, asked, errors) as senders, _own_environment():
             return fabric.launch(rank, senders, asked)
@@ -65,6 +66,9 @@ def pretrain_together(ingredients: Ingredients, folder: Path, plan: Plan) -> dic
             f"One of the {plan.devices} processes of the training was killed, most often for want "
             "of memory; its last checkpoint is kept: run the same command again."
         ) from ended
+    finally:  # where this process is told to exit, it would wait for them for ever
+        for child in set(multiprocessing.active_children()) - before:
+            child.kill()
 
 
 class _Rank:

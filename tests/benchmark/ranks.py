@@ -45,11 +45,13 @@ def train_each(
         method, recipe = assemble.build_method(
             registry.methods()[spec.name], spec, settings, seed=0
         )
+        exact = plan.get("precision") == "64"
+        method = method.double() if exact else method
         full = {"identity": text, "epochs": 1, "batch_size": BATCH, "image_size": 32} | plan
         training = Training(
             method, recipe, pictures, folder / spec.name, Plan(**full, seed=0), fabric
         )
-        with _in_float64() if full.get("precision") == "64" else nullcontext():
+        with _in_float64() if exact else nullcontext():
             training.run_epoch()
         equal[text] = all(_is_shared(t) for t in method.state_dict().values())
     return equal

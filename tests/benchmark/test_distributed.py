@@ -7,16 +7,21 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 
-from vtbench.benchmark import checkpoint, runner
+from vtbench.benchmark import checkpoint, runner, workers
+from vtbench.benchmark.errors import Interrupted, UsageError
 from vtbench.benchmark.planning import Job, Site
 from vtbench.benchmark.pretrain import Plan, make_fabric
 from vtbench.benchmark.session import Request, Session
+from vtbench.benchmark.settings import Hardware
+from vtbench.benchmark.spec import Spec
+from vtbench.benchmark.workers import Workers
 from vtbench.methods import BUILTIN
 
 PLAN = {"identity": "", "epochs": 1, "batch_size": 16, "image_size": 32, "seed": 0, "devices": 2}
@@ -136,3 +141,72 @@ def test_a_killed_process_ends_the_others_and_the_training_resumes(
     assert [row["step"] for row in losses(folder)] == list(range(24))
     record = json.loads(next((tmp_path / "runs" / "cells").glob("*.json")).read_text())
     assert record["provenance"]["training_devices"] == 2
+
+
+@pytest.mark.slow
+def test_a_stop_is_agreed_on_and_an_error_keeps_its_words(
+    job: tuple[Job, Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked = tmp_path / "runs" / "encoders" / job[0].id, threading.Event()
+
+    def report(stage: str, done: int, total: int, info: dict[str, float]) -> None:
+        if stage == "pretrain" and done >= 4:
+            asked.set()
+
+    with pytest.raises(Interrupted):
+        runner.execute(*job, report, asked.is_set)
+    saved = torch.load(folder / checkpoint.CHECKPOINT, weights_only=True)
+    assert saved["step"] % 4 == 0  # of a whole epoch
+    assert 0 < saved["step"] < 24
+    assert not processes_of(os.getpid())
+
+    huge = Spec.parse("simclr:lr=1e30")
+    diverging = replace(job[0], id="diverging", row=replace(job[0].row, spec=huge))
+    reasons = set(runner.execute(diverging, job[1], lambda *_: None, lambda: False).values())
+    assert len(reasons) == 1
+    assert "SimCLR: the loss term" in reasons.pop()
+
+
+@pytest.mark.parametrize(
+    ("hardware", "message"),
+    [
+        ({"devices": 2, "device": "cuda"}, "this machine has 1 GPU; use --devices 1"),
+        ({"devices": 2, "device": "cuda:1"}, r"cuda:1.*has 1 GPUs"),
+    ],
+)
+def test_more_gpus_than_there_are_is_a_sentence(
+    hardware: dict, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "gpu_count", lambda: 1)
+    with pytest.raises(UsageError, match=message):
+        Workers.choose(Hardware(**hardware))
+
+
+@pytest.mark.parametrize(
+    ("hardware", "gpus", "jobs", "places"),
+    [
+        ({}, 1, 1, ["cuda"]),
+        ({}, 4, 4, ["cuda:0", "cuda:1", "cuda:2", "cuda:3"]),
+        ({"jobs": 3}, 2, 3, ["cuda:0", "cuda:1", "cuda:0"]),
+        ({"jobs": 1}, 4, 1, ["cuda"]),
+        ({"devices": 2}, 4, 2, ["cuda:0", "cuda:2"]),
+        ({"devices": 4}, 4, 1, ["cuda"]),
+        ({"device": "cuda:1", "jobs": 2}, 4, 2, ["cuda:1", "cuda:1"]),
+        ({"device": "cuda", "jobs": 2}, 2, 2, ["cuda:0", "cuda:1"]),
+        ({"device": "cpu", "jobs": 3}, 4, 3, ["cpu"] * 3),
+    ],
+)
+def test_jobs_take_turns_at_the_gpus(
+    hardware: dict, gpus: int, jobs: int, places: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "gpu_count", lambda: gpus)
+    monkeypatch.setattr(workers, "_has_gpu", lambda: True)
+    chosen = Workers.choose(Hardware(**hardware))
+
+    assert chosen.jobs == jobs
+    assert chosen.places(chosen.jobs) == places
+
+
+def test_a_batch_that_cannot_be_shared_out_is_a_sentence(tiny_profile: Path) -> None:
+    with pytest.raises(UsageError, match=r"16 images .* to 3 devices; .*batch_size=15"):
+        Session.of(Request(profile=str(tiny_profile), overrides=["hardware.devices=3"]))

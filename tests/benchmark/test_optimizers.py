@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
+import torch
 
 from vtbench.benchmark import assemble, registry
 from vtbench.benchmark.errors import UsageError
@@ -113,3 +114,20 @@ def test_no_recipe_spends_an_epoch_at_rate_zero(epochs: int) -> None:
 
 def test_a_constant_rate_is_constant() -> None:
     assert set(factors(recipe(schedule="constant"))) == {1.0}
+
+
+def test_a_parameter_may_get_its_first_gradient_later_than_others(settings: Settings) -> None:
+    """As heads that wait do; torch's fused SGD with momentum fails at that."""
+    method, _ = assemble.build_method(SimCLR, Spec("simclr"), settings, seed=0)
+    optimizer = build_optimizer(method, recipe(), batch_size=256)
+    first, second = optimizer.param_groups[0]["params"][:2]
+    before = [first.detach().clone(), second.detach().clone()]
+    first.grad = torch.ones_like(first)
+    optimizer.step()
+    assert torch.equal(second, before[1])
+    second.grad = torch.ones_like(second)
+    optimizer.step()
+
+    rate, decay = 0.4, 1e-4
+    expected = before[1] - rate * (1 + decay * before[1])
+    torch.testing.assert_close(second.detach(), expected)
