@@ -23,7 +23,7 @@ from vtbench.tasks.simulator.generator import Generator
 from vtbench.tasks.simulator.random import balanced_codes
 from vtbench.tasks.simulator.render import check_size
 from vtbench.tasks.simulator.scenes import SceneSet, World
-from vtbench.tasks.simulator.sensors import SENSORS
+from vtbench.tasks.simulator.sensors import SENSORS, Sensor
 from vtbench.tasks.simulator.sets import SETS
 
 Progress = Callable[[int, int], None]
@@ -34,7 +34,8 @@ _BLOCK = 256  # images made and handed over together
 class SimulatedPack:
     """The pack of one sensor. Subclasses name it.
 
-    Their attributes are plain literals: `bench list` reads them without running this.
+    Their attributes are plain literals: `bench list` reads them without running this. Only `sensor`
+    is none: a declaration of one's own, where `SENSORS` has no sensor of that name.
 
     device: where the images are computed.
     """
@@ -45,6 +46,7 @@ class SimulatedPack:
     sensors: ClassVar[tuple[str, ...]]
     tasks: ClassVar[tuple[str, ...]]
     about: ClassVar[str] = "published geometry of the sensor"
+    sensor: ClassVar[Sensor | None] = None
 
     def __init__(self, *, device: torch.device | str = "cpu") -> None:
         self.device = device
@@ -66,10 +68,9 @@ class SimulatedPack:
         rendered, more copies held out than there are, or a folder that cannot be written.
         """
         self.check(size=size, counts=counts, world=world)
-        (sensor,) = self.sensors
-        generator = Generator(
-            SENSORS[sensor], size=size, seed=seed, world=world, device=self.device
-        )
+        (name,) = self.sensors
+        sensor = self.sensor or SENSORS[name]
+        generator = Generator(sensor, size=size, seed=seed, world=world, device=self.device)
         report = _Report(progress, sum(counts.values()))
         return write_pack(
             folder,

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from vtbench.tasks.data.pack import Pack
 from vtbench.tasks.data.schema import Column, TaskDeclaration
 from vtbench.tasks.data.writer import DatasetContent, write_pack
 from vtbench.tasks.errors import DataError
+from vtbench.tasks.simulator.packs import SimulatedPack
+from vtbench.tasks.simulator.sensors import SENSORS, Pins
 
 DATASETS = registry.datasets()
 RANDOM = itertools.count()
@@ -29,6 +32,20 @@ class TestCoatedGel(DatasetContract):
 
 class TestSixTasks(DatasetContract):
     dataset = DATASETS["tactip-sim"]
+
+
+class Stubby(SimulatedPack):
+    """TacTip with shorter pins, as a plugin declares a sensor of its own."""
+
+    name = "stubby-sim"
+    title = "Stubby TacTip (simulated)"
+    sensors = ("stubby",)
+    tasks = ("force", "contact_point")
+    sensor = replace(SENSORS["tactip"], name="stubby", marks=Pins(length=0.6))
+
+
+class TestSensorOfAPlugin(DatasetContract):
+    dataset = Stubby
 
 
 @pytest.mark.slow
