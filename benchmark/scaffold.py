@@ -24,7 +24,7 @@ RULES = {
     "task": (r"[a-z][a-z0-9_]*", "small letters, digits and _"),
     "dataset": (r"[a-z][a-z0-9_-]*", "small letters, digits, - and _"),
 }
-LONGEST = 40
+LONGEST = 32
 
 
 @dataclass(frozen=True)

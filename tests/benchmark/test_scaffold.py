@@ -55,10 +55,11 @@ def test_its_own_test_and_its_declarations_fit_it(kind, tmp_path, monkeypatch) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", NAMES)
-def test_pytest_and_ruff_pass_in_a_new_project(kind, tmp_path) -> None:
-    folder = write_project(kind, NAMES[kind], tmp_path).folder
+@pytest.mark.parametrize("name", ["x", "a_rather_long_name_for_a_new_one"])
+def test_pytest_and_ruff_pass_in_a_new_project(kind, name, tmp_path) -> None:
+    folder = write_project(kind, name, tmp_path).folder
     for command in (("pytest", "-q"), ("ruff", "check", "--select", "E,F,I,UP,B", "."),
-                    ("ruff", "format", "--check", "--line-length", "100", ".")):  # fmt: skip
+                    ("ruff", "format", "--check", ".")):  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True
         )
@@ -75,7 +76,7 @@ def test_pytest_and_ruff_pass_in_a_new_project(kind, tmp_path) -> None:
         ("task", "ring-sim", "small letters, digits and _"),
         ("dataset", "ring_sim_", "a name has"),
         ("method", "class", "is a word of Python"),
-        ("method", "a" * 41, "40 are the most"),
+        ("method", "a" * 33, "32 are the most"),
         ("method", "simclr", "There is a method 'simclr' already, of vtbench"),
         ("task", "force", "There is a task 'force' already"),
         ("dataset", "gelsight-sim", "There is a dataset 'gelsight-sim' already"),
