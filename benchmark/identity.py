@@ -22,6 +22,7 @@ PIXEL_CODE = ("vtbench.benchmark.encode", "vtbench.tasks.data.resize")
 TRAINING_CODE = (
     *PIXEL_CODE,
     "vtbench.benchmark.assemble",
+    "vtbench.benchmark.lars",
     "vtbench.benchmark.optimizers",
     "vtbench.benchmark.pretrain",
     "vtbench.benchmark.seeding",

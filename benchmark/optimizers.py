@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from lightly.utils.lars import LARS
 
 from vtbench.benchmark.errors import UsageError
+from vtbench.benchmark.lars import LARS
 from vtbench.methods.base import Method, Progress
 from vtbench.methods.recipe import REFERENCE_BATCH, Recipe
 
@@ -37,7 +37,7 @@ def build_optimizer(method: Method, recipe: Recipe, *, batch_size: int) -> torch
     if recipe.optimizer == "sgd":
         return _with_buffers(torch.optim.SGD(groups, momentum=momentum, fused=fused))
     if recipe.optimizer == "lars":
-        # lightly's LARS leaves groups without weight decay unscaled, which is what the official
+        # It leaves groups without weight decay unscaled, which is what the official
         # codes do for 1-D parameters; `assemble` refuses weights without decay.
         return LARS(groups, lr=recipe.lr, momentum=momentum)
     raise UsageError(f"{method.title}: there is no optimizer {recipe.optimizer!r}.")

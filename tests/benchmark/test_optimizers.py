@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lightly.utils import lars as lightly_lars
 
 from vtbench.benchmark import assemble, registry
 from vtbench.benchmark.errors import UsageError
+from vtbench.benchmark.lars import LARS
 from vtbench.benchmark.optimizers import build_optimizer, learning_rate_factor
 from vtbench.benchmark.settings import Settings, load_profile
 from vtbench.benchmark.spec import Spec
@@ -131,3 +133,28 @@ def test_a_parameter_may_get_its_first_gradient_later_than_others(settings: Sett
     rate, decay = 0.4, 1e-4
     expected = before[1] - rate * (1 + decay * before[1])
     torch.testing.assert_close(second.detach(), expected)
+
+
+@pytest.mark.parametrize("decay", [1e-6, 0.1, 0.0])
+def test_lars_takes_the_steps_of_lightlys(decay: float) -> None:
+    """Zero weights, zero gradients and late gradients included."""
+    generator = torch.Generator().manual_seed(0)
+    start = [
+        torch.randn(4, 3, generator=generator),
+        torch.zeros(5),
+        torch.randn(2, 2, generator=generator),
+        torch.randn(3, generator=generator),
+    ]
+    ours, theirs = ([t.clone().requires_grad_() for t in start] for _ in range(2))
+    options = {"lr": 0.3, "momentum": 0.9, "weight_decay": decay}
+    optimizers = [LARS([{"params": ours}], **options), lightly_lars.LARS(theirs, **options)]
+    for step in range(4):
+        gradients = [torch.randn(t.shape, generator=generator) for t in start]
+        gradients[2].zero_()
+        for mine, other, gradient in zip(ours, theirs, gradients, strict=True):
+            mine.grad = other.grad = None if mine is ours[3] and step < 2 else gradient
+        for optimizer in optimizers:
+            optimizer.step()
+
+        for mine, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-7)

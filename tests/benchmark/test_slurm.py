@@ -237,8 +237,9 @@ def test_a_job_that_is_preempted_goes_on_from_its_checkpoint(
 
     assert interrupted
     assert set(outcome.values()) == {"done"}
-    log = next((tmp_path / LOCAL / "slurm").rglob("*_log.err")).read_text()
-    assert "Requeued job" in log
+    log = next((tmp_path / LOCAL / "slurm").rglob("*_log.out")).read_text()
+    assert log.count("Starting with") == 2
+    assert log.count("Requeued job") == 1
     starts = [done for _, stage, done, _, _ in seen if stage == "pretrain"]
     assert starts == sorted(starts)
     alone = Request(**{**vars(request), "launch": "local", "store": tmp_path / "here"})
