@@ -3,7 +3,8 @@
 Nobody needs them: the store has its own log of every training. They are told the same numbers in
 the same order, and change no result: a logger that fails is left out from then on, and said so.
 
-    STORE/logs/<logger>/<row>-seed<n>-<encoder>/version_<k>/…
+    STORE/logs/csv|tensorboard/<row>-seed<n>-<encoder>/version_<k>/…
+    STORE/logs/mlflow.db, STORE/logs/wandb/…    unless MLFLOW_TRACKING_URI or WANDB_* say otherwise
 
 A training that goes on after a stop begins a new version, at the step of its checkpoint.
 """
@@ -11,6 +12,7 @@ A training that goes on after a stop begins a new version, at the step of its ch
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -147,7 +149,9 @@ def _tensorboard(plan: LoggerPlan) -> Logger:
 def _mlflow(plan: LoggerPlan) -> Logger:
     from pytorch_lightning.loggers import MLFlowLogger
 
-    return MLFlowLogger(PROJECT, plan.run, save_dir=str(plan.folder / "mlruns"))
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    server = os.environ.get("MLFLOW_TRACKING_URI")
+    return MLFlowLogger(PROJECT, plan.run, server or f"sqlite:///{plan.folder / 'mlflow.db'}")
 
 
 def _wandb(plan: LoggerPlan) -> Logger:
