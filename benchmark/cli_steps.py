@@ -104,18 +104,16 @@ def carry_out(session: Session, *, show_plan: bool = True) -> int:
 
 
 def make_packs(session: Session) -> None:
-    """Render the simulated packs that are not there yet."""
-    from vtbench.benchmark.packs import simulated_images
+    """Make the packs that are made on demand and are not there yet."""
+    from vtbench.benchmark.packs import images_to_make
     from vtbench.benchmark.progress import Display
 
     if not session.to_make:
         return
     for source in session.to_make:
-        count = simulated_images(session.profile.settings, source.tasks)
-        say(
-            f"{source.name} is not on this machine yet: rendering {count:,} simulated images into "
-            f"{source.folder}"
-        )
+        images = images_to_make(session.profile.settings, [source])
+        verb = "rendering" if source.source == "simulated" else "reading"
+        say(f"{source.name} is not on this machine yet: {verb} {images} into {source.folder}")
     with Display(console, 0) as display:
         session.make_packs(display)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vtbench.benchmark.console import bytes_text, duration_text
-from vtbench.benchmark.packs import simulated_images
+from vtbench.benchmark.packs import images_to_make
 from vtbench.benchmark.protocols import TRANSFER
 from vtbench.benchmark.staleness import stale_records
 from vtbench.results.contradiction import contradictions
@@ -46,16 +46,14 @@ def plan_lines(
 
 def plan_without_data(session: Session) -> str:
     """What can be said of a plan whose simulated data is not rendered yet."""
-    count = sum(
-        simulated_images(session.profile.settings, source.tasks) for source in session.to_make
-    )
+    images = images_to_make(session.profile.settings, session.to_make)
     names = " and ".join(source.name for source in session.to_make)
     rows, seeds = len(session.rows), session.seeds
     tasks = len(session.tasks) * len(session.protocols) + len(session.transfer)
     cells = sum(len(job.cells) for job in session.rough_jobs())
     cost = session.rough_estimate()
     return (
-        f"{names}: not on this machine yet; {count:,} simulated images would be "
+        f"{names}: not on this machine yet; {images} would be "
         f"rendered first, then all {cells} cells ({rows} rows, {tasks} questions, "
         f"{seeds} seeds) would run.\n"
         f"About {duration_text(cost.seconds)} (a rough guess) and {bytes_text(cost.bytes)} of disk."

@@ -104,9 +104,13 @@ def _folder_name(name: str, settings: Settings, registry: Registry) -> str:
     return f"{name}-{settings.data.stored_size}px-{key[:8]}"
 
 
-def simulated_images(settings: Settings, tasks: tuple[str, ...]) -> int:
-    """How many images a pack made on demand will hold."""
-    return sum(settings.data.simulated.counts.get(task, 0) for task in tasks)
+def images_to_make(settings: Settings, sources: Sequence[PackSource]) -> str:
+    """The images of packs made on demand, in words; real ones are as many as were taken."""
+    counts = settings.data.simulated.counts
+    simulated = [source for source in sources if source.source == "simulated"]
+    total = sum(counts.get(task, 0) for source in simulated for task in source.tasks)
+    words = [f"{total:,} simulated images"] if simulated else []
+    return " and ".join(words + ["real images"] * (len(simulated) < len(sources)))
 
 
 def make(
@@ -146,6 +150,6 @@ def _request(source: PackSource, settings: Settings) -> dict[str, Any]:
     simulated = settings.data.simulated
     return {
         "size": settings.data.stored_size,
-        "counts": {task: simulated.counts[task] for task in source.tasks},
+        "counts": {task: simulated.counts.get(task, 0) for task in source.tasks},
         "world": World(**simulated.world),
     }

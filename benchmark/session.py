@@ -166,8 +166,8 @@ class Session:
         counts = self.profile.settings.data.simulated.counts
         return estimate(
             self.rough_jobs(), self.profile.settings, self.workers, counts, [],
-            pool=round(TRAINED_ON * sum(counts[task] for task in self.source.tasks)),
-            to_render=sum(counts[task] for source in self.to_make for task in source.tasks),
+            pool=round(TRAINED_ON * sum(counts.get(task, 0) for task in self.source.tasks)),
+            to_render=sum(counts.get(task, 0) for source in self.to_make for task in source.tasks),
         )  # fmt: skip
 
     def rough_jobs(self) -> list[Job]:
@@ -282,7 +282,7 @@ def _longest_first(plan: RunPlan) -> list:
 def _check_counts(profile: Profile, source: PackSource) -> None:
     counts = profile.settings.data.simulated.counts
     missing = [name for name in source.tasks if name not in counts]
-    if missing:
+    if missing and source.source == "simulated":  # real images are as many as were taken
         raise DataError(
             f"The profile does not say how many {missing[0]} images to simulate; "
             f"add --set data.simulated.counts.{missing[0]}=900."
