@@ -70,7 +70,7 @@ def run(
     device: Device = None,
     jobs: Jobs = None,
     devices: Devices = None,
-    launch: Launch = "local",
+    launch: Launch = None,
     slurm: Slurm = [],
     loggers: Loggers = [],
     published: Published = False,

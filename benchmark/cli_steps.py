@@ -48,7 +48,7 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="what would run and what it costs, and no more")
 ]
 Launch = Annotated[
-    Literal["local", "slurm", "local-submitit"],
+    Literal["local", "slurm", "local-submitit"] | None,
     typer.Option(
         "--launch",
         help="slurm: one job per training on a cluster; Ctrl-C stops watching and they go on",
@@ -75,6 +75,7 @@ def open_session(
     device: str | None,
     jobs: int | None,
     devices: int | None = None,
+    launch: str | None = None,
     slurm: Sequence[str] = (),
     loggers: Sequence[str] = (),
     **request: Any,
@@ -85,6 +86,7 @@ def open_session(
     hardware = [f"hardware.device={device}"] if device else []
     hardware += [f"hardware.jobs={jobs}"] if jobs else []
     hardware += [f"hardware.devices={devices}"] if devices else []
+    hardware += [f"hardware.launch={launch}"] if launch else []
     hardware += [f"hardware.slurm.{option}" for option in slurm]
     logging = [f"logging.loggers={','.join(loggers)}"] if loggers else []
     overrides = [*request.pop("overrides"), *hardware, *logging]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from vtbench.benchmark import slurm
 from vtbench.benchmark.console import bytes_text, duration_text
 from vtbench.benchmark.packs import images_to_make
 from vtbench.benchmark.protocols import TRANSFER
@@ -116,7 +117,8 @@ def _group_lines(key: GroupKey, records: Sequence[Record]) -> str:
 def _in_progress(store: Store) -> list[str]:
     folders = (store.root / "encoders").glob("*/checkpoint.pt")
     count = sum(1 for _ in folders)
-    return [f"{count} trainings have begun and will be continued by `bench run`."] if count else []
+    begun = f"{count} trainings have begun and will be continued by `bench run`."
+    return [*([begun] if count else []), *slurm.in_progress(store.root)]
 
 
 def _failures(records: Sequence[Record]) -> list[str]:

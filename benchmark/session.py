@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from vtbench.benchmark import launch, loggers, packs, registry, slurm
 from vtbench.benchmark.environment import supports_bf16
@@ -29,7 +29,7 @@ from vtbench.benchmark.planning import (
 )
 from vtbench.benchmark.protocols import LINEAR, PROTOCOLS, TRANSFER, select_protocols
 from vtbench.benchmark.rows import Row, select_rows, select_tasks
-from vtbench.benchmark.settings import Profile, load_profile
+from vtbench.benchmark.settings import Hardware, Profile, load_profile
 from vtbench.benchmark.workers import Workers, check_shares
 from vtbench.methods.backbones import RESNETS
 from vtbench.results.store import Store
@@ -58,7 +58,6 @@ class Request:
     data: str = packs.DEFAULT
     sensor: str | None = None
     transfer_data: Sequence[str] = ()
-    launch: Literal["local", "slurm", "local-submitit"] = "local"
 
 
 class Session:
@@ -72,11 +71,11 @@ class Session:
         self, request: Request, profile: Profile, source: PackSource, rows: list[Row],
         tasks: list[str], protocols: list[str], transfer: Mapping[str, PackSource],
     ) -> None:  # fmt: skip
-        self.workers = _workers(request.launch, profile)
+        self.workers = _workers(profile.settings.hardware)
         check_shares(profile.settings.pretrain.batch_size, self.workers.devices)
         settings = profile.settings
         if settings.encoder.precision == "auto":
-            settings = settings.with_precision(_precision(request.launch, self.workers.device))
+            settings = settings.with_precision(_precision(settings.hardware, self.workers.device))
         self.profile = Profile(name=profile.name, settings=settings)
         self.request, self.source, self.rows, self.tasks = request, source, rows, tasks
         self.protocols, self.transfer = protocols, dict(transfer)
@@ -197,9 +196,9 @@ class Session:
     def run(self, plan: RunPlan, store: Store, listener: Listener) -> dict[str, str]:
         """Do what is left of a plan; returns {cell id: "done" or why it failed}."""
         jobs, site = _longest_first(plan), self.site(store.root)
-        if self.request.launch == "local":
+        if self.profile.settings.hardware.launch == "local":
             return launch.run_jobs(jobs, site, self.workers, listener)
-        return slurm.run_jobs(jobs, site, self.workers, listener, self.request.launch)
+        return slurm.run_jobs(jobs, site, self.workers, listener)
 
     def site(self, store: Path) -> Site:
         """Where the jobs of the request run."""
@@ -224,17 +223,16 @@ def _check_encoders(rows: Sequence[Row], profile: Profile) -> None:
         build_encoder(profile.settings, seed=0)
 
 
-def _workers(launch: str, profile: Profile) -> Workers:
-    """The workers of a request. Raises UsageError where they cannot be had."""
-    hardware = profile.settings.hardware
-    if launch != "local":
-        slurm.check(launch, hardware.slurm)
-    return slurm.choose(hardware) if launch == "slurm" else Workers.choose(hardware)
+def _workers(hardware: Hardware) -> Workers:
+    """The workers that are asked for. Raises UsageError where they cannot be had."""
+    if hardware.launch != "local":
+        slurm.check(hardware.launch, hardware.slurm)
+    return slurm.choose(hardware) if hardware.launch == "slurm" else Workers.choose(hardware)
 
 
-def _precision(launch: str, device: str) -> str:
+def _precision(hardware: Hardware, device: str) -> str:
     """What `auto` precision is on a device."""
-    if launch == "slurm" and device != "cpu":
+    if hardware.launch == "slurm" and device != "cpu":
         raise UsageError(
             "The GPUs of a cluster cannot be asked from here which precision they are fast in; say "
             "--set encoder.precision=bf16 (A100, H100 and later) or --set encoder.precision=32."

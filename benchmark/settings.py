@@ -204,14 +204,15 @@ class Hardware(Section):
     """How the work is spread. The number of jobs changes nothing but the time it takes; another
     device, or number of threads or devices, rounds differently.
 
-    devices: of each training, which share its batches. slurm: what each job of `--launch slurm`
-    asks for; see `vtbench.benchmark.slurm`.
+    devices: of each training, which share its batches. launch: where jobs run, and slurm: what each
+    job on a cluster asks for; see `vtbench.benchmark.slurm`.
     """
 
     jobs: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     device: str = "auto"
     devices: int = Field(1, ge=1, le=1024)
+    launch: Literal["local", "slurm", "local-submitit"] = "local"
     slurm: dict[str, str | int] = {}
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from submitit import AutoExecutor
     from submitit import Job as Submitted
 
-#: What `--launch` may say beside `local`, and submitit's names for it.
+#: What `hardware.launch` may say beside `local`, and submitit's names for it.
 CLUSTERS = {"slurm": "slurm", "local-submitit": "local"}
 
 #: Short names, and what submitit calls them; every other option is one of sbatch's own names.
@@ -163,7 +163,9 @@ class Training:
         torch.set_num_threads(self.threads)
         path = _file(self.folder, self.job, "progress")
         tell = reporter(self.job.title, lambda event: _write(path, event), every=TELL_EVERY)
-        return execute(self.job, self.site, tell, lambda: False)
+        outcome = execute(self.job, self.site, tell, lambda: False)
+        path.unlink(missing_ok=True)
+        return outcome
 
     def checkpoint(self) -> Any:
         """What submitit puts back into the queue when the job is stopped: the same again."""
@@ -172,22 +174,32 @@ class Training:
         return DelayedSubmission(self)
 
 
+def in_progress(store: Path) -> list[str]:
+    """What the jobs on a cluster said last, a line each."""
+    said = [_read(path) for path in sorted((store / "slurm").glob("*.progress.json"))]
+    return [
+        f"on the cluster: {title}: {stage}" + (f" {done} of {total}" if total else "")
+        for title, stage, done, total, _ in filter(None, said)
+    ]
+
+
 # -------------------------------------------------------------------- where it is submitted
 
 
 def run_jobs(
-    jobs: Sequence[Job], site: Site, workers: Workers, listener: Listener, launch: str
+    jobs: Sequence[Job], site: Site, workers: Workers, listener: Listener
 ) -> dict[str, str]:
     """Submit all jobs and watch them; returns {cell id: "done" or the reason of its failure}.
 
     Raises Detached after a Ctrl-C, when the jobs of a cluster go on, and Interrupted when those of
     this machine were cancelled.
     """
-    folder = site.store / "slurm"
+    hardware = site.profile.settings.hardware
+    launch, folder = hardware.launch, site.store / "slurm"
     folder.mkdir(exist_ok=True)
     watch = _Watch(launch, folder, listener)
-    executor = _executor(launch, folder / "%j", site.profile.settings.hardware.slurm)
-    if site.device != "cpu" and "gpus" not in site.profile.settings.hardware.slurm:
+    executor = _executor(launch, folder / "%j", hardware.slurm)
+    if site.device != "cpu" and "gpus" not in hardware.slurm:
         executor.update_parameters(gpus_per_node=workers.devices)
     watch.attach(jobs)
     left = [job for job in jobs if job.id not in watch.running]

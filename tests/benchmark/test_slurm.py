@@ -89,8 +89,8 @@ def test_the_precision_of_a_cluster_must_be_said(
     tiny_profile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slurm, "check", lambda *_: None)
-    request = {"profile": str(tiny_profile), "launch": "slurm"}
-    gpus = ["hardware.device=auto", "hardware.slurm.gpus=1"]
+    request = {"profile": str(tiny_profile)}
+    gpus = ["hardware.launch=slurm", "hardware.device=auto", "hardware.slurm.gpus=1"]
     with pytest.raises(UsageError, match=r"encoder\.precision=bf16"):
         Session.of(Request(**request, overrides=gpus))
     fixed = Session.of(Request(**request, overrides=[*gpus, "encoder.precision=bf16"]))
@@ -175,8 +175,8 @@ def prepared(folder: Path, tiny_profile: Path, make_pack: Callable[..., object])
     make_pack(folder / "pack")
     return Request(
         methods=["simclr", "vicreg"], tasks=["shape"], profile=str(tiny_profile),
-        data=str(folder / "pack"), store=folder / LOCAL, launch=LOCAL,
-        overrides=["hardware.jobs=2"],
+        data=str(folder / "pack"), store=folder / LOCAL,
+        overrides=[f"hardware.launch={LOCAL}", "hardware.jobs=2"],
     )  # fmt: skip
 
 
@@ -198,7 +198,7 @@ def test_jobs_through_submitit_store_what_jobs_without_it_do(
 ) -> None:
     request = prepared(tmp_path, tiny_profile, make_pack)
     outcome, seen = run(request)
-    here = Request(**{**vars(request), "launch": "local", "store": tmp_path / "here"})
+    here = Request(**{**vars(request), "overrides": [], "store": tmp_path / "here"})
     assert outcome == run(here)[0]
     assert set(outcome.values()) == {"done"}
     assert records(tmp_path / LOCAL) == records(tmp_path / "here")
@@ -217,9 +217,11 @@ def test_a_job_that_is_preempted_goes_on_from_its_checkpoint(
 ) -> None:  # fmt: skip
     from submitit.local.local import LocalJob
 
-    long = ["pretrain.epochs=60"]
+    long = "pretrain.epochs=60"
     request = prepared(tmp_path, tiny_profile, make_pack)
-    request = Request(**{**vars(request), "methods": ["simclr"], "overrides": long})
+    request = Request(
+        **{**vars(request), "methods": ["simclr"], "overrides": [f"hardware.launch={LOCAL}", long]}
+    )
     interrupted: list[int] = []
     look = slurm._Watch.look
 
@@ -242,7 +244,7 @@ def test_a_job_that_is_preempted_goes_on_from_its_checkpoint(
     assert log.count("Requeued job") == 1
     starts = [done for _, stage, done, _, _ in seen if stage == "pretrain"]
     assert starts == sorted(starts)
-    alone = Request(**{**vars(request), "launch": "local", "store": tmp_path / "here"})
+    alone = Request(**{**vars(request), "overrides": [long], "store": tmp_path / "here"})
     assert outcome == run(alone)[0]
     for path in (tmp_path / "here").rglob("*.safetensors"):
         assert (
