@@ -121,25 +121,27 @@ def _submitit_option(name: str, value: str | int) -> tuple[str, str | int]:
 
 
 def minutes(text: str | int) -> int:
-    """SLURM's spellings of a time: minutes, minutes:seconds, hours:minutes:seconds, days-hours….
+    """SLURM's spellings of a time, hours:minutes:seconds and days-hours[:minutes[:seconds]].
 
-    >>> minutes("90"), minutes("1:30:00"), minutes("1-12"), minutes("30:30")
-    (90, 90, 2160, 31)
+    Its plain minutes and minutes:seconds are refused: YAML reads 12:00:00 without quotes as the
+    number 43200, which must not become 30 days.
+
+    >>> minutes("1:30:00"), minutes("1-12"), minutes("0:30:30")
+    (90, 2160, 31)
     """
     days, dash, rest = str(text).rpartition("-")
     days, parts = days if dash else "0", rest.split(":")
-    fits = all(part.isdigit() for part in (days, *parts)) and len(parts) <= 3
-    if not fits or not (total := _seconds(int(days), [*map(int, parts)], bool(dash))):
+    fits = all(part.isdigit() for part in (days, *parts)) and len(parts) in (
+        (1, 2, 3) if dash else (3,)
+    )
+    units = zip(map(int, parts), (3600, 60, 1), strict=False) if fits else ()
+    seconds = int(days) * 86400 + sum(value * unit for value, unit in units) if fits else 0
+    if not seconds:
         raise UsageError(
-            f"--slurm time={text}: write minutes, hours:minutes:seconds or days-hours, such as "
-            "90, 1:30:00 or 1-12."
+            f"--slurm time={text}: write hours:minutes:seconds or days-hours, such as 1:30:00 or "
+            "1-12 (in a YAML file in quotes)."
         )
-    return -(-total // 60)
-
-
-def _seconds(days: int, parts: Sequence[int], with_days: bool) -> int:
-    names = (3600, 60, 1) if with_days or len(parts) == 3 else (60, 1)
-    return days * 86400 + sum(a * b for a, b in zip(parts, names, strict=False))
+    return -(-seconds // 60)
 
 
 # -------------------------------------------------------------------- on the cluster

@@ -25,13 +25,15 @@ LOCAL = "local-submitit"
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("90", 90), (15, 15), ("30:30", 31), ("1:30:00", 90), ("1-12", 2160), ("2-0:30", 2910)],
+    [("0:30:30", 31), ("1:30:00", 90), ("100:00:00", 6000), ("1-12", 2160), ("2-0:30", 2910)],
 )
-def test_times_are_written_as_slurm_writes_them(text: str | int, expected: int) -> None:
+def test_times_are_written_as_slurm_writes_them(text: str, expected: int) -> None:
     assert minutes(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "soon", "1:2:3:4", "-5", "1h", "0", 0])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "1:2:3:4", "-5", "1h", "0:00:00", "90", "30:30", 43200]
+)
 def test_other_times_are_refused(text: str | int) -> None:
     with pytest.raises(UsageError, match="time="):
         minutes(text)
@@ -55,7 +57,7 @@ def test_options_become_what_submitit_calls_them(
     [
         ({"partitoin": "gpu"}, "no option 'partitoin'; did you mean 'partition'"),
         ({"gpus": "two"}, "gpus=two: this must be a whole number"),
-        ({"time": "soon"}, "time=soon: write minutes"),
+        ({"time": "soon"}, "time=soon: write hours"),
     ],
 )
 def test_options_that_submitit_does_not_know_are_named(options: dict, message: str) -> None:
