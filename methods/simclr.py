@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from lightly.loss import NTXentLoss
 from lightly.models.modules import SimCLRProjectionHead
 from torch import Tensor
+from torch.nn import functional as F
 
 from vtbench.methods.base import Method, MethodConfig, Progress, Views, scaled
 from vtbench.methods.distributed import gathered
@@ -84,10 +84,25 @@ class SimCLR(Method):
             num_layers=2,
             batch_norm=config.head_norm,
         )
-        self.contrast = full_precision(NTXentLoss(temperature=config.temperature))
 
     def losses(self, views: Views, progress: Progress) -> dict[str, Tensor]:
         """ntxent: cross-entropy of finding the other view, mean over 2B views (half the code's)."""
         both = torch.cat(views.images)  # (2B, 3, H, W): batch norm sees both views, as in the code
         z1, z2 = self.projector(self.encoder(both).embedding).chunk(2)  # (B, P)
         return {"ntxent": self.contrast(gathered(z1), gathered(z2))}
+
+    def contrast(self, z1: Tensor, z2: Tensor) -> Tensor:
+        """`ntxent` at the config's temperature."""
+        return ntxent(z1, z2, self.config.temperature)
+
+
+@full_precision
+def ntxent(z1: Tensor, z2: Tensor, temperature: float) -> Tensor:
+    """-ln(exp(a·b/T) / Σ_k≠a exp(a·k/T)), mean over the 2B views a (B, P each): a scalar.
+
+    b is the other view of a's image, k runs over all other views (equation 1). lightly's form takes
+    a view's similarity to itself out by a boolean index, for which a GPU must be waited for.
+    """
+    z = F.normalize(torch.cat([z1, z2]), dim=1)
+    logits = (z @ z.T / temperature).fill_diagonal_(-torch.inf)  # (2B, 2B)
+    return F.cross_entropy(logits, torch.arange(len(z), device=z.device).roll(len(z1)))
