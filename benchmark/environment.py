@@ -52,7 +52,7 @@ def provenance(*, device: str, seconds: float) -> dict[str, Any]:
 @cache
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in (*PACKAGES, *({"timm"} & set(sys.modules))):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
