@@ -79,12 +79,13 @@ def _say_check(result: Check, *, trace: bool) -> None:
 def _say_import(error: Exception, *, trace: bool) -> None:
     from vtbench.benchmark.contract.checking import reason
 
-    cause = error.__cause__ or error
+    cause = error.__cause__
     say(f"  {'WRONG':8} it can be imported")
-    say(f"{'':11}{error}: {reason(cause)}")
-    say(f"{'':11}To mend: correct that line, or install what it imports")
+    say(f"{'':11}{error}" + (f": {reason(cause)}" if cause else ""))
+    if cause:
+        say(f"{'':11}To mend: Correct that line, or install what it imports.")
     if trace:
-        errors.print("".join(traceback.format_exception(cause)), markup=False)
+        errors.print("".join(traceback.format_exception(cause or error)), markup=False)
 
 
 def new(

@@ -47,6 +47,8 @@ def write_project(kind: Kind, name: str, into: Path) -> Project:
     folder = into / facts["distribution"]
     if folder.exists():
         raise UsageError(f"{folder} is there already; choose another name, or remove it first.")
+    if into.exists() and not into.is_dir():
+        raise UsageError(f"{into} is a file; give a folder with --into.")
     texts = rendered(kind, facts)
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".vtbench-", dir=into) as partial:

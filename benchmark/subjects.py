@@ -29,7 +29,8 @@ class Subject:
     """One thing to check: its kind, how it is called, and where it is written.
 
     load: gives the class or folder; raises RegistryError where it cannot be imported.
-    settings: of a method, as in a spec. registered: whether a run finds it by name.
+    settings: of a method, as in a spec. by_name: whether it was named by its entry point.
+    registered: whether a run finds it by name.
     """
 
     kind: Kind
@@ -37,6 +38,7 @@ class Subject:
     target: str
     load: Callable[[], Any]
     settings: dict[str, Any] = field(default_factory=dict)
+    by_name: bool = False
     registered: bool = True
 
     def contract(self) -> type:
@@ -45,12 +47,14 @@ class Subject:
 
         thing = self.load()
         base = {"method": MethodContract, "task": TaskContract, "dataset": DatasetContract}
-        given = {"settings": self.settings} if self.settings else {}
+        given: dict[str, Any] = {"settings": self.settings} if self.settings else {}
+        if self.kind == "dataset" and self.by_name:
+            given["entry"] = self.name
         return type("Contract", (base[self.kind],), {self.kind: thing, **given})
 
 
 class ImportFailed(RegistryError):  # noqa: N818
-    """The module of a plugin raises an error when it is imported; `__cause__` is that error."""
+    """A plugin cannot be imported; where its module raised an error, `__cause__` is that error."""
 
 
 def find(text: str) -> list[Subject]:
@@ -102,12 +106,19 @@ def _named(text: str) -> list[Subject]:
 def _entry(kind: Kind, spec: Spec, known: Registry) -> Subject:
     target = known.entries[spec.name].target
     settings = dict(spec.settings) if kind == "method" else {}
-    return Subject(kind, str(spec), target, lambda: _loaded(known, spec.name), settings)
+    return Subject(
+        kind, str(spec), target, lambda: _loaded(known, spec.name), settings, by_name=True
+    )
 
 
 def _loaded(known: Registry, name: str) -> type:
-    module, _, cls = known.entry(name).target.partition(":")
-    return _attribute(_module(module), module, cls)
+    try:
+        module, _, cls = known.entry(name).target.partition(":")
+        return _attribute(_module(module), module, cls)
+    except ImportFailed:
+        raise
+    except (RegistryError, UsageError) as error:
+        raise ImportFailed(str(error)) from None
 
 
 # ------------------------------------------------------------------------------- by class

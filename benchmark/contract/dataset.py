@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest import SkipTest
 
-from vtbench.benchmark.contract.declared import check_literals
+from vtbench.benchmark.contract.declared import check_kinds, check_literals
 from vtbench.benchmark.contract.pack import PackTests
 from vtbench.benchmark.settings import load_profile
 from vtbench.tasks.data.pack import Pack
@@ -30,6 +30,7 @@ class DatasetContract(PackTests):
     dataset: type | Path | str
     images: int = 60
     size: int = 32
+    entry: str | None = None  # the name of the entry point, where there is one
 
     #: Where one of these fails, the others could only repeat it.
     needed = ("test_declarations_are_complete", "test_it_makes_the_pack_that_it_declares")
@@ -95,11 +96,10 @@ class DatasetContract(PackTests):
         """State name, title, source, sensors and tasks as class attributes, and write `prepare`."""
         cls = self.maker
         assert callable(getattr(cls, "prepare", None)), f"{cls.__name__} has no method `prepare`"
-        for name in DECLARED:
-            value, kind = getattr(cls, name, None), tuple if name.endswith("s") else str
-            assert isinstance(value, kind), f"{name} must be a {kind.__name__}, not {value!r}"
-            assert value, f"{name} is empty"
+        check_kinds(cls, {name: tuple if name.endswith("s") else str for name in DECLARED})
         assert cls.source in ("real", "simulated"), f"source is {cls.source!r}"
+        same = self.entry in (None, cls.name)
+        assert same, f"its entry point is called {self.entry!r}, and its name is {cls.name!r}"
 
     def test_declarations_can_be_read_without_running_the_file(self) -> None:
         """Write them as plain literals in the class: `bench list` reads the file, unrun."""

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from vtbench.benchmark.registry import literals
+
+
+def check_kinds(cls: type, kinds: Mapping[str, type]) -> None:
+    """Raise AssertionError naming every attribute that is missing, of another kind, or empty."""
+    wrong = []
+    for name, kind in kinds.items():
+        value = getattr(cls, name, None)
+        if value is None:
+            wrong.append(f"{name} is missing")
+        elif not isinstance(value, kind):
+            wrong.append(f"{name} must be of the type {kind.__name__}, not {value!r}")
+        elif not value:
+            wrong.append(f"{name} is empty")
+    assert not wrong, "; ".join(wrong)
 
 
 def check_literals(cls: type, names: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vtbench.benchmark import monitor
 from vtbench.benchmark.assemble import build_method, resolve
-from vtbench.benchmark.contract.declared import check_literals
+from vtbench.benchmark.contract.declared import check_kinds, check_literals
 from vtbench.benchmark.seeding import generator
 from vtbench.benchmark.settings import Settings, load_profile
 from vtbench.benchmark.spec import Spec
@@ -99,15 +99,10 @@ class MethodContract:
         assert issubclass(cls, Method), (
             f"{cls.__name__} must derive from vtbench.methods.base.Method"
         )
-        for name, kind in {"title": str, "year": int, "family": str, "citation": str}.items():
-            value = getattr(cls, name, None)
-            assert isinstance(value, kind), f"{name} must be a {kind.__name__}, not {value!r}"
-            assert value, f"{name} is empty"
-        terms, recipes = getattr(cls, "terms", None), getattr(cls, "recipes", {})
-        assert isinstance(terms, dict), f"terms must be a dict, not {terms!r}"
-        assert terms, "terms must name at least one loss term and its default weight"
-        assert "official" in recipes, f"recipes must hold 'official'; it has {[*recipes]}"
-        for name, recipe in recipes.items():
+        texts = dict.fromkeys(("title", "family", "citation"), str)
+        check_kinds(cls, {**texts, "year": int, "terms": dict, "recipes": dict})
+        assert "official" in cls.recipes, f"recipes must hold 'official'; it has {[*cls.recipes]}"
+        for name, recipe in cls.recipes.items():
             assert isinstance(recipe, Recipe), f"the recipe {name!r} is no Recipe but {recipe!r}"
 
     def test_it_can_be_built(self) -> None:

@@ -30,10 +30,6 @@ class TestCoatedGel(DatasetContract):
     dataset = DATASETS["gelsight-sim"]
 
 
-class TestSixTasks(DatasetContract):
-    dataset = DATASETS["tactip-sim"]
-
-
 class Stubby(SimulatedPack):
     """TacTip with shorter pins, as a plugin declares a sensor of its own."""
 
@@ -223,6 +219,13 @@ def test_a_dataset_without_fault_passes_every_test() -> None:
     outcomes = {name: check.outcome for name, check in checked(Sound).items()}
 
     assert set(outcomes.values()) == {"ok"}
+
+
+def test_a_dataset_under_another_name_than_its_own_is_found() -> None:
+    given = {"dataset": Sound, "images": 30, "entry": "sparks"}
+    first, *_ = checks(type("Contract", (DatasetContract,), given))
+
+    assert first.reason == "its entry point is called 'sparks', and its name is 'spots'"
 
 
 def test_a_pack_in_a_folder_is_checked_without_being_made(

@@ -70,7 +70,8 @@ def test_a_class_in_this_folder_needs_no_installation(here, write) -> None:
     ("spoil", "said"),
     [
         (('"ntxent": 1.0', '"other": 1.0'), "losses does not return the term 'other' of `terms`"),
-        (("year = 2026", 'year = "2026"'), "year must be a int, not '2026'"),
+        (("year = 2026", 'year = "2026"'), "year must be of the type int, not '2026'"),
+        (('title = "Mine"\n    year = 2026', "title = ''"), "title is empty"),
         (("import torch", "import torhc"), "No module named 'torhc'"),
         (("import torch", "import torch as"), "SyntaxError"),
     ],
@@ -84,6 +85,21 @@ def test_a_spoilt_plugin_is_named_in_words(here, write, spoil, said) -> None:
     assert said in done.stdout
     assert "To mend:" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_entry_point_to_nothing_is_named(here, write, tmp_path) -> None:
+    info = tmp_path / "lost-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lost\nVersion: 1.0\n")
+    points = f"[vtbench.tasks]\nlost = {write(TASK)}:Dept\nforce = nowhere:Force\n"
+    (info / "entry_points.txt").write_text(points)
+    sys.path.append(str(tmp_path))
+
+    lost, rival = here("check", "lost"), here("check", "force")
+
+    assert lost.returncode == rival.returncode == 1
+    assert "has no class 'Dept'; did you mean 'Depth'" in lost.stdout
+    assert "'force' is offered twice, by vtbench and lost 1.0" in rival.stdout
 
 
 def test_the_line_of_an_unforeseen_error_is_named_and_its_traceback_only_if_asked(
