@@ -22,7 +22,11 @@ LOG = "losses.jsonl"
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
-    """Replace the folder's checkpoint atomically."""
+    """Replace the folder's checkpoint atomically, once the lines of its log are on disk."""
+    log = folder / LOG
+    if log.exists():
+        with log.open("rb") as file:
+            os.fsync(file.fileno())
     write_atomically(folder / CHECKPOINT, lambda file: torch.save(state, file))
 
 
@@ -100,11 +104,9 @@ def _readable(folder: Path) -> Iterator[None]:
 
 
 def append_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Append JSON lines and make sure they are on disk."""
+    """Append JSON lines; `save_checkpoint` sees to it that they are on disk."""
     with path.open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(row, sort_keys=True) + "\n" for row in rows)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def keep_lines_before(path: Path, step: int) -> None:

@@ -20,6 +20,9 @@ from vtbench.methods.draws import blur_kernel, view_side
 from vtbench.methods.recipe import REFERENCE_SIZE, Augmentation
 from vtbench.methods.views import MEAN, STD, make_views
 
+#: The pipeline that others are compared with.
+REFERENCE = "torchvision, PIL"
+
 #: One image as the pipeline wants it -> one normalised view (3, S, S).
 OneView = Callable[[object], Tensor]
 
@@ -52,7 +55,7 @@ def two_views(*, size: int, batch: int, device: str = "cpu") -> Iterator[tuple[s
     planes = list(images.permute(0, 3, 1, 2).contiguous())
     pictures = [to_pil_image(image) for image in planes]
     yield "torchvision v2, uint8 tensors", _each(planes, torchvision_view(augmentation, size))
-    yield "torchvision, PIL", _each(pictures, torchvision_view(augmentation, size))
+    yield REFERENCE, _each(pictures, torchvision_view(augmentation, size))
     yield "lightly, PIL", _each(pictures, lightly_view(augmentation, size))
 
 
