@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vtbench.benchmark.cli_steps import Overrides, ProfileName
+from vtbench.benchmark.cli_steps import Overrides, ProfileName, Tasks
 from vtbench.benchmark.console import console
 
 if TYPE_CHECKING:
@@ -207,6 +207,39 @@ def growth(
     ):  # fmt: skip
         _line(f"{title}, {_setting(device, threads)}")
         _table(title.split()[-1], unit, rates)
+
+
+@speed_app.command()
+def split(
+    methods: Names = ["all"],
+    tasks: Tasks = ["all"],
+    profile: ProfileName = "quick",
+    overrides: Overrides = [],
+) -> None:
+    """Where the CPU seconds of a whole `bench run` go, with data rendered anew."""
+    device = _prepared("cpu", 1)
+    import os
+
+    from vtbench.benchmark.progress import Display
+    from vtbench.benchmark.session import Request
+    from vtbench.benchmark.speed.split import encoder_seconds
+    from vtbench.benchmark.speed.split import split as carried_out
+
+    one = [*overrides, f"hardware.device={device}", "hardware.jobs=1", "hardware.threads=1"]
+    with tempfile.TemporaryDirectory() as folder, Display(console, 0) as display:
+        os.environ["VTBENCH_CACHE"] = folder
+        request = Request(
+            methods=methods, tasks=tasks, profile=profile, overrides=one,
+            store=Path(folder) / "runs",
+        )  # fmt: skip
+        spent, session = carried_out(request, display)
+        passes = encoder_seconds(session, spent.calls["training steps"], Path(folder))
+    whole = sum(spent.seconds.values())
+    _line(f"profile {profile}: {whole:.0f} CPU seconds, of one thread, in all")
+    for part, seconds in spent.seconds.most_common():
+        _line(f"{part:26} {seconds:8.1f} s   {seconds / whole:6.1%}")
+        if part == "training steps":
+            _line(f"{'  bare encoder passes':26} {passes:8.1f} s   {passes / whole:6.1%}")
 
 
 # -------------------------------------------------------------------------------- shared

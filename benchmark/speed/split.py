@@ -1,0 +1,130 @@
+"""Where the time of a whole `bench run` goes.
+
+One run, in this process, in a store of its own, with the functions below timed: CPU seconds, those
+spent in a part that is called from another part counted for the inner one alone.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vtbench.benchmark import encode, launch, pretrain, reference, runner
+from vtbench.benchmark.environment import cpu_clock
+from vtbench.benchmark.pretrain import Training
+from vtbench.benchmark.recording import Recorder
+from vtbench.benchmark.session import Request, Session
+from vtbench.benchmark.speed import steps
+
+#: Part -> where its functions are called from, and their names.
+PARTS: dict[str, list[tuple[Any, str]]] = {
+    "rendering": [(launch, "make_pack")],
+    "reading images": [(encode, "stored_images"), (encode, "pool_images")],
+    "views": [(pretrain, "make_views"), (reference, "make_views")],
+    "training steps": [(Training, "run_step")],
+    "monitor, log, checkpoints": [(Training, "monitor"), (Training, "flush"), (Training, "save")],
+    "supervised references": [(runner, "train_reference")],
+    "encoding": [(encode, "encoder_features"), (encode, "pixel_features")],
+    "probes": [(runner, "ask")],
+    "records": [(Recorder, "done")],
+}
+REST = "everything else"
+STEPS_MEASURED, ROUNDS = 4, 5
+
+
+class Stopwatch:
+    """CPU seconds and calls of parts; of nested parts only the innermost runs."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self._running = [REST]
+        self._since = _seconds()
+
+    def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, with its time counted for the part."""
+
+        @wraps(function)
+        def wrapper(*args: Any, **options: Any) -> Any:
+            self._turn()
+            self._running.append(part)
+            self.calls[part] += 1
+            try:
+                return function(*args, **options)
+            finally:
+                self._turn()
+                self._running.pop()
+
+        return wrapper
+
+    def _turn(self) -> None:
+        now = _seconds()
+        self.seconds[self._running[-1]] += now - self._since
+        self._since = now
+
+    def stop(self) -> None:
+        """Count what has run until here."""
+        self._turn()
+
+
+def _seconds() -> float:
+    """CPU seconds of this process and of those it has waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return cpu_clock() + children.ru_utime + children.ru_stime
+
+
+@contextmanager
+def _watched(stopwatch: Stopwatch) -> Iterator[None]:
+    with ExitStack() as undo:
+        for part, places in PARTS.items():
+            for owner, name in places:
+                function = getattr(owner, name)
+                setattr(owner, name, stopwatch.timed(part, function))
+                undo.callback(setattr, owner, name, function)
+        yield
+
+
+def split(request: Request, listener: launch.Listener) -> tuple[Stopwatch, Session]:
+    """Carry out a request, whose store is new, in one process; where its CPU seconds went."""
+    stopwatch = Stopwatch()
+    with _watched(stopwatch):
+        session = Session.of(request)
+        session.make_packs(listener)
+        store = session.open_store(create=True)
+        session.run(session.plan(store.records()), store, listener)
+    stopwatch.stop()
+    return stopwatch, session
+
+
+def encoder_seconds(session: Session, trained_steps: int, folder: Path) -> float:
+    """CPU seconds that the bare encoder passes of all trainings take, measured afterwards."""
+    settings, seconds, rows = session.profile.settings, 0.0, 0
+    for row in session.rows:
+        if row.route != "pretrain":
+            continue
+        rows += 1
+        training = steps.start(
+            str(row.spec), settings, folder / str(rows),
+            device="cpu", precision=settings.encoder.precision,
+        )  # fmt: skip
+        batch = torch.arange(training.batch_size)
+        views = training.objective.module.views(training.images[batch], training.progress)
+        passes = steps.encoder_passes(training, views)
+        seconds += _median_of(lambda t=training, p=passes: steps.run_passes(t, p, STEPS_MEASURED))
+    return seconds / STEPS_MEASURED * trained_steps / max(rows, 1)
+
+
+def _median_of(work: Callable[[], None]) -> float:
+    found = []
+    for _ in range(ROUNDS):
+        begun = cpu_clock()
+        work()
+        found.append(cpu_clock() - begun)
+    return sorted(found)[ROUNDS // 2]
