@@ -301,7 +301,7 @@ def _logs(desk: Desk, shown: Shown, row: Row, said: list[str]) -> list[Log]:
     from vtbench.results.figures.curves import read_log
 
     records = [r for (spec, _), runs in shown.runs.items() if spec == row.spec for r in runs.done]
-    trained = {r.seed: str(r.training["id"]) for r in records if (r.training or {}).get("id")}
+    trained = {r.seed: str(r.training["id"]) for r in records if (r.training or {}).get("steps")}
     logs = []
     for seed, identity in sorted(trained.items()):
         with _told(said, "curves"):

@@ -69,13 +69,14 @@ def _encoder(
     images: WorstImages,
 ) -> EncoderView:
     first = records[0]
-    identity = (first.training or {}).get("id")
+    trained = first.training or {}
+    identity = trained.get("id")
     curves = read_curves(store.encoder_dir(str(identity))) if identity else []
     return EncoderView(
         title=f"Seed {first.seed}, sensor {first.sensor}, profile {first.profile}",
         facts=facts.training(first) if identity else [],
         curves=curves,
-        curves_note=_curves_note(has_encoder=bool(identity), has_curves=bool(curves)),
+        curves_note=_curves_note(has_encoder="steps" in trained, has_curves=bool(curves)),
         cells=[
             _cell(record, stale.get(record.id), columns.get(record.task, ()), images)
             for record in records

@@ -69,10 +69,11 @@ def _files(store: Store, record: Record) -> Facts:
     places = [("record", store.root / "cells" / file_name(record))]
     if record.predictions is not None:
         places.append(("predictions", store.root / record.predictions))
-    identity = (record.training or {}).get("id")
-    if identity:
+    if record.training and (identity := record.training.get("id")):
         folder = store.encoder_dir(str(identity))
-        places += [("encoder", folder / "encoder.safetensors"), ("training log", folder / LOG)]
+        places.append(("encoder", folder / "encoder.safetensors"))
+        if "steps" in record.training:  # trained here
+            places.append(("training log", folder / LOG))
     return [(name, _place(path)) for name, path in places]
 
 

@@ -110,7 +110,9 @@ def _training(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "id": "encoder", "epochs": "epochs", "steps": "steps", "batch_size": "batch size",
         "images": "images", "parameters": "parameters", "weights": "weights of the terms",
         "gradient_shares": "shares of the gradient", "monitor": "embeddings", "config": "method",
-        "recipe": "recipe",
+        "recipe": "recipe", "file": "file of weights", "sha256": "its content, sha256",
+        "backbone": "network", "width": "width", "max_pool": "stem with max-pool",
+        "normalization": "normalisation", "prefix": "read after the prefix",
     }  # fmt: skip
     for key, name in named.items():
         if facts.get(key) not in (None, "", {}):

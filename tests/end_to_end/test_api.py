@@ -150,7 +150,7 @@ if {guard}:
 """
 
 
-@pytest.mark.parametrize("guarded", [True, False])
+@pytest.mark.parametrize("guarded", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_script_has_several_workers_behind_its_guard(bench, guarded: bool) -> None:
     guard = "__name__ == '__main__'" if guarded else "True"
     (bench.folder / "script.py").write_text(SCRIPT.format(guard=guard))

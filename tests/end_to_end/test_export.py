@@ -155,3 +155,6 @@ def test_an_external_row_is_named_by_the_content_of_its_file(here) -> None:
     Path("b.pt").unlink()
     assert "Nothing is left to do" in here("run", *asked, key).stdout
     assert "stale" not in here("table").stdout
+    shown = here("show", key, "shape", "1").stdout
+    assert "b.pt" in shown
+    assert "training log" not in shown
