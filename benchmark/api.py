@@ -20,17 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from vtbench.benchmark.errors import UsageError, VTBenchError, user_errors
+from vtbench.benchmark.frames import as_number, as_rows, scores
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
 
+    from vtbench.benchmark.frames import Rows
     from vtbench.benchmark.planning import RunPlan
     from vtbench.benchmark.session import Session
-    from vtbench.results.record import Record
-
-    #: A DataFrame, or with `frame=False` the same rows as dictionaries.
-    Rows = pd.DataFrame | list[dict[str, Any]]
 
 Names = str | Sequence[str]
 
@@ -111,7 +108,7 @@ def run(
         warnings.warn(f"{failed} cells failed; see the column `error`.", stacklevel=3)
     order = {cell.id: number for number, cell in enumerate(planned.cells)}
     records.sort(key=lambda record: order[record.id])
-    return _rows([row for record in records for row in _scores(record)], frame)
+    return as_rows([row for record in records for row in scores(record)], frame)
 
 
 @_one_kind_of_error
@@ -163,7 +160,7 @@ def plan(
         for job in jobs_to_do
         for cell in job.cells
     ]
-    return _rows(rows, frame, seconds=cost.seconds, bytes=cost.bytes)
+    return as_rows(rows, frame, seconds=cost.seconds, bytes=cost.bytes)
 
 
 @_one_kind_of_error
@@ -200,10 +197,10 @@ def table(
     )  # fmt: skip
     made = make_table(Store.open(Path(store), create=False), request)
     rows = [
-        {name: _number(text) for name, text in row.items()}
+        {name: as_number(text) for name, text in row.items()}
         for row in csv.DictReader(io.StringIO(to_csv(made.table)))
     ]
-    return _rows(rows, frame, title=made.table.title, notes=list(made.table.notes))
+    return as_rows(rows, frame, title=made.table.title, notes=list(made.table.notes))
 
 
 # ------------------------------------------------------------------------------- requests
@@ -271,60 +268,6 @@ def _check(frame: bool) -> None:
             "Results as a DataFrame need pandas; pip install 'vtbench[pandas]', or pass "
             "frame=False for a list of dictionaries."
         )
-
-
-def _scores(record: Record) -> Iterator[dict[str, Any]]:
-    """A row for each score of a record, or one with the reason why it has none."""
-    origin = record.trained_on or record.data
-    head = {
-        "method": record.method,
-        "title": record.method_title,
-        "role": record.role,
-        "task": record.task,
-        "protocol": record.protocol,
-        "seed": record.seed,
-    }
-    tail = {
-        "status": record.status,
-        "error": record.error,
-        "source": record.data["source"],
-        "pack": record.data["pack"],
-        "trained_on": origin["pack"],
-        "sensor": record.sensor,
-        "profile": record.profile,
-        "id": record.id,
-    }
-    scored = [metric for metric in record.metrics if metric.name in record.scores]
-    for metric in scored:
-        yield head | {
-            "metric": metric.name,
-            "unit": metric.unit,
-            "better": metric.better,
-            "primary": metric.primary,
-            "value": record.scores[metric.name],
-            "validation": record.val_scores.get(metric.name),
-        } | tail  # fmt: skip
-    if not scored:
-        empty = dict.fromkeys(("metric", "unit", "better", "primary", "value", "validation"))
-        yield head | empty | tail
-
-
-def _rows(rows: list[dict[str, Any]], frame: bool, **attributes: Any) -> Rows:
-    if not frame:
-        return rows
-    import pandas as pd
-
-    made = pd.DataFrame(rows)
-    made.attrs |= attributes
-    return made
-
-
-def _number(text: str) -> Any:
-    """A cell of a CSV file: a number where it is one, None where it is empty."""
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return text
 
 
 # ------------------------------------------------------------------------------- around the work
