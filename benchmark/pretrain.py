@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, fields
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from vtbench.benchmark import checkpoint, gradients, monitor
 from vtbench.benchmark.environment import clock
@@ -43,6 +45,13 @@ PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "64-true"]] = {
     "bf16": "bf16-mixed",
     "64": "64-true",
 }
+
+#: torch's name for sending buffers around before every step.
+_SENDS_BUFFERS = (
+    "forward_sync_buffers"
+    if "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+    else "broadcast_buffers"  # before torch 2.14
+)
 
 Report = Callable[[int, int, dict[str, float]], None]
 
@@ -95,7 +104,7 @@ def make_fabric(plan: Plan) -> Fabric:
     several = DDPStrategy(
         start_method="spawn",
         find_unused_parameters=True,  # prototypes wait, terms may have weight 0
-        broadcast_buffers=False,  # they are equal in all processes
+        **{_SENDS_BUFFERS: False},  # they are equal in all processes
     )
     return Fabric(
         accelerator=kind,

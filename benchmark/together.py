@@ -42,6 +42,9 @@ POLL = 0.1  # seconds between two looks at what the processes say and at whether
 #: Set by other launchers for their own processes; Fabric would take ours for one of them.
 FOREIGN = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
+#: DDP warns on every start that no parameter was unused in the first step.
+LOG_LEVEL = "TORCH_CPP_LOG_LEVEL"
+
 
 def pretrain_together(ingredients: Ingredients, folder: Path, plan: Plan) -> dict[str, Any]:
     """As `pretrain`, in `plan.devices` processes with the threads of this one each.
@@ -138,11 +141,14 @@ def _relayed(plan: Plan, asked: Any, errors: list[Exception]) -> Iterator[list[C
 @contextmanager
 def _own_environment() -> Iterator[None]:
     """Launchers tell their processes by variables who they are; ours are told by Fabric."""
-    before = {name: os.environ.pop(name) for name in FOREIGN if name in os.environ}
+    before = {name: os.environ[name] for name in (*FOREIGN, LOG_LEVEL) if name in os.environ}
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    os.environ.setdefault(LOG_LEVEL, "ERROR")
     try:
         yield
     finally:
-        for name in FOREIGN:
+        for name in (*FOREIGN, LOG_LEVEL):
             os.environ.pop(name, None)
         os.environ.update(before)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -210,3 +213,27 @@ def test_jobs_take_turns_at_the_gpus(
 def test_a_batch_that_cannot_be_shared_out_is_a_sentence(tiny_profile: Path) -> None:
     with pytest.raises(UsageError, match=r"16 images .* to 3 devices; .*batch_size=15"):
         Session.of(Request(profile=str(tiny_profile), overrides=["hardware.devices=3"]))
+
+
+@pytest.mark.slow
+def test_nothing_is_left_when_the_process_that_asked_is_killed(
+    tmp_path: Path, tiny_profile: Path, make_pack: Callable[..., object]
+) -> None:
+    make_pack(tmp_path / "pack")
+    command = [
+        sys.executable, "-m", "vtbench.benchmark.cli", "run", "--profile", str(tiny_profile),
+        "--data", "pack", "--methods", "simclr", "--tasks", "shape", "--devices", "2",
+        "--set", "pretrain.epochs=200",
+    ]  # fmt: skip
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        while not list(tmp_path.glob("runs/encoders/*/checkpoint.pt")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        ranks = processes_of(process.pid)
+        process.kill()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{rank}").exists() for rank in ranks) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert len(ranks) >= 2
+    assert not [rank for rank in ranks if Path(f"/proc/{rank}").exists()]
