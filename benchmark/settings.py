@@ -75,12 +75,14 @@ class Encoder(Section):
     """The backbone. Width 64 with max-pool is torchvision's; `image_size` is what it is fed.
 
     name: resnet18, resnet34, resnet50, resnet101, or timm/NAME where timm is installed.
+    width: at least 8. torch 2.14.1 on a CPU with AVX2 writes past its buffers in the backward pass
+    of channels-last convolutions of 4 to 6 channels, and the process is aborted.
     precision: of training; `auto` is bf16 on a GPU that has it, else 32. Records keep which.
     """
 
     name: str = DEFAULT
     image_size: int = Field(ge=32)
-    width: int = Field(ge=4)
+    width: int = Field(ge=8)
     max_pool: bool = True
     precision: Literal["auto", "32", "bf16"] = "auto"
 

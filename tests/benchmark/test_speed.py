@@ -1,38 +1,58 @@
-"""The speed script does what it says; how fast things are is no test."""
+"""The speed commands do what they say; how fast things are is no test."""
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
+import torch
 
-from vtbench.benchmark import speed
-from vtbench.benchmark.cli_speed import render
+from vtbench.benchmark import cli_speed, pretrain
 from vtbench.benchmark.errors import UsageError
+from vtbench.benchmark.settings import Settings, load_profile
+from vtbench.benchmark.speed import loop, measuring, probes, starting, steps, views
+from vtbench.benchmark.speed.measuring import Rate, measured
+from vtbench.benchmark.speed.rendering import rendering
+from vtbench.benchmark.speed.split import REST, Stopwatch
+from vtbench.methods.views import make_views
+
+SMALL = (
+    "encoder.width=8", "encoder.image_size=32", "data.stored_size=36", "pretrain.batch_size=4",
+    "pretrain.scale.widest=16", "pretrain.scale.narrowest=8",
+)  # fmt: skip
 
 
-def test_rounds_are_interleaved_and_the_first_is_not_counted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def small() -> Settings:
+    return load_profile("quick", SMALL).settings
+
+
+def test_rounds_are_interleaved_and_the_first_is_not_counted() -> None:
     times = iter(range(100))
     order: list[str] = []
-    monkeypatch.setattr(speed, "clock", lambda: float(next(times)))
 
     def work(name: str, amounts: list[int]) -> int:
         order.append(name)
         return amounts.pop(0)
 
     slow, fast = [999, 1, 5, 3], [999, 10, 20, 90]
-    rates = speed.measured(
-        {"slow": lambda: work("slow", slow), "fast": lambda: work("fast", fast)}, rounds=3
+    rates = measured(
+        {"slow": lambda: work("slow", slow), "fast": lambda: work("fast", fast)},
+        rounds=3,
+        time=lambda: float(next(times)),
     )
 
     assert order == ["slow", "fast"] * 4
-    assert rates == [speed.Rate("slow", 3, 1, 5), speed.Rate("fast", 20, 10, 90)]
+    assert rates == [Rate("slow", 3, 1, 5), Rate("fast", 20, 10, 90)]
+
+
+# ------------------------------------------------------------------------------ rendering
 
 
 def test_every_sensor_renders_about_the_images_asked_for() -> None:
     from vtbench.tasks.simulator.sensors import SENSORS
 
-    candidates = dict(speed.rendering(size=32, images=12))
+    candidates = dict(rendering(size=32, images=12))
 
     assert set(candidates) == set(SENSORS)
     assert all(work() == 12 for work in candidates.values())
@@ -41,13 +61,170 @@ def test_every_sensor_renders_about_the_images_asked_for() -> None:
 @pytest.mark.parametrize("device", ["tpu", "cuda:x", "cuda:9"])
 def test_a_device_that_is_not_there_is_a_sentence(device: str) -> None:
     with pytest.raises(UsageError, match=f"--device '{device}'.*use cpu|is not auto, cpu, cuda"):
-        render(size=32, images=6, rounds=1, threads=1, device=device)
+        cli_speed.render(size=32, images=6, rounds=1, threads=1, device=device)
 
 
 def test_the_rate_of_every_sensor_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    render(size=32, images=6, rounds=1, threads=1, device="cpu")
+    cli_speed.render(size=32, images=6, rounds=1, threads=1, device="cpu")
     head, columns, *rates = capsys.readouterr().out.splitlines()
 
     assert head == "32 pixels, cpu, 1 thread(s), median of 1 rounds"
     assert columns.split()[:2] == ["sensor", "images/s"]
     assert len(rates) == 7
+
+
+# ---------------------------------------------------------------------------------- views
+
+
+def test_every_pipeline_makes_normalised_views_of_the_size_asked_for() -> None:
+    image = views.synthetic_images(1, views.stored_side(32))[0].permute(2, 0, 1)
+    picture = views.to_pil_image(image)
+    augmentation = views.Augmentation()
+
+    made = [
+        views.torchvision_view(augmentation, 32)(image),
+        views.torchvision_view(augmentation, 32)(picture),
+        views.lightly_view(augmentation, 32)(picture),
+    ]
+
+    for view in made:
+        assert view.shape == (3, 32, 32)
+        assert view.dtype == torch.float32
+        assert -1 <= view.min() < view.max() <= 1
+
+
+def test_all_pipelines_draw_alike() -> None:
+    """Mean and spread of many views agree, so that none does less than the others."""
+    picture = views.synthetic_images(1, 36)
+    augmentation = views.Augmentation()
+    plane = picture[0].permute(2, 0, 1)
+    torch.manual_seed(0)
+    ours = make_views(
+        picture.expand(400, -1, -1, -1), [augmentation], size=32, generator=torch.manual_seed(1)
+    ).images[0]
+    for transform in (
+        views.torchvision_view(augmentation, 32),
+        lambda image: views.lightly_view(augmentation, 32)(views.to_pil_image(image)),
+    ):
+        theirs = torch.stack([transform(plane) for _ in range(400)])
+        assert ours.mean() == pytest.approx(theirs.mean().item(), abs=0.03)
+        assert ours.std() == pytest.approx(theirs.std().item(), rel=0.1)
+        spread, other = (x.mean(dim=(1, 2, 3)).std().item() for x in (ours, theirs))
+        assert spread == pytest.approx(other, rel=0.25)
+
+
+# ---------------------------------------------------------------------------------- steps
+
+
+@pytest.mark.parametrize(
+    ("name", "passes"),
+    [
+        ("simclr", [(8, True)]),  # both views in one batch
+        ("byol", [(4, True), (4, True), (4, False), (4, False)]),
+        ("densecl", [(4, True), (4, False)]),
+    ],
+)
+def test_the_encoder_passes_are_those_of_the_method(
+    name: str, passes: list[tuple[int, bool]], tmp_path: Path
+) -> None:
+    training = steps.start(name, small(), tmp_path, device="cpu", precision="32")
+    made = training.objective.module.views(training.images[:4], training.progress)
+
+    found = steps.encoder_passes(training, made)
+
+    assert sorted((own.shape[0], own.backward) for own in found) == sorted(passes)
+    assert all(own.shape[1:] == (3, 32, 32) for own in found)
+
+
+def test_candidates_do_the_steps_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = steps.start("sarl", small(), tmp_path, device="cpu", precision="32")
+    candidates = dict(steps.steps(training, count=3))
+    made: list[int] = []
+
+    def counted(*args: object, **options: object) -> object:
+        made.append(1)
+        return make_views(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pretrain, "make_views", counted)
+    found = {name: (work(), len(made), made.clear())[:2] for name, work in candidates.items()}
+
+    assert found == {
+        steps.TRAINING: (12, 3),
+        steps.RESIDENT: (12, 0),
+        steps.PASSES: (12, 0),
+        steps.LOADER: (12, 0),
+    }
+    assert training.step == 9  # bare passes are no steps
+
+
+def test_the_bare_loop_does_the_same_steps(tmp_path: Path) -> None:
+    ours, bare = (work for _, work in loop.loops(tmp_path, count=3, device="cpu"))
+
+    assert ours() == bare() == 3
+
+
+# --------------------------------------------------------------------------------- probes
+
+
+def test_both_probe_loops_end_with_the_same_weights() -> None:
+    made_up = probes.Probes(samples=300, width=16, epochs=3, batch=64, device="cpu")
+    trained = made_up.by_loader()
+
+    assert made_up.difference() == 0
+    assert float(trained.weight.detach().std()) > 0.05
+    assert [work() for _, work in made_up.candidates()] == [900, 900, 7200, 7200]
+
+
+# -------------------------------------------------------------------------- the rest of it
+
+
+def test_a_stopwatch_counts_the_inner_part_alone() -> None:
+    stopwatch = Stopwatch()
+
+    def busy(seconds: float) -> None:
+        end = time.process_time() + seconds
+        while time.process_time() < end:
+            pass
+
+    inner = stopwatch.timed("inner", lambda: busy(0.1))
+
+    def outer() -> None:
+        busy(0.03)
+        inner()
+        inner()
+
+    stopwatch.timed("outer", outer)()
+    stopwatch.stop()
+
+    assert stopwatch.calls == {"inner": 2, "outer": 1}
+    assert stopwatch.seconds["inner"] > 0.19
+    assert 0.02 < stopwatch.seconds["outer"] < stopwatch.seconds["inner"]
+    assert set(stopwatch.seconds) == {"inner", "outer", REST}
+
+
+def test_a_command_that_fails_is_not_timed(tmp_path: Path) -> None:
+    work = dict(starting.starts(tmp_path / "there-is-none"))["bench table"]
+
+    with pytest.raises(Exception, match="exit status"):
+        work()
+
+
+def test_step_rates_are_printed_as_shares(capsys: pytest.CaptureFixture[str]) -> None:
+    cli_speed.steps(
+        methods=["sarl", "byol"], profile="quick", overrides=list(SMALL), count=1, workers=0,
+        rounds=1, threads=1, device="cpu",
+    )  # fmt: skip
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[0].startswith("profile quick: 32 pixels, width 8, batch 4, precision 32, cpu")
+    assert [line.split()[0] for line in lines[3:5]] == ["sarl", "byol"]
+    assert lines[5].startswith("a step of SARL takes")
+
+
+def test_waiting_does_the_work() -> None:
+    done: list[int] = []
+    measuring.waiting("cpu", lambda: done.append(1))
+
+    assert done == [1]

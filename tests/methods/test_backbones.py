@@ -37,17 +37,17 @@ def test_residual_branches_of_bottlenecks_may_start_at_zero() -> None:
 
 @pytest.mark.parametrize("method", ["sarl", "densecl"])
 def test_dense_losses_follow_the_channels_of_the_backbone(method: str) -> None:
-    overrides = ("encoder.name=resnet50", "encoder.width=4", "encoder.image_size=32",
+    overrides = ("encoder.name=resnet50", "encoder.width=8", "encoder.image_size=32",
                  "pretrain.scale.head=0.02", "pretrain.scale.queue=0.02")  # fmt: skip
     settings = load_profile("quick", overrides).settings
     built, _ = assemble.build_method(registry.methods()[method], Spec(method), settings, seed=0)
     encoder = built.encoder
 
-    assert encoder.channels == {"layer2": 32, "layer3": 64, "layer4": 128}
+    assert encoder.channels == {"layer2": 64, "layer3": 128, "layer4": 256}
     if method == "sarl":
-        assert built.prototypes.shape[1] == 64
+        assert built.prototypes.shape[1] == 128
     else:
-        assert built.dense_projector.layers[0].in_features == 128
+        assert built.dense_projector.layers[0].in_features == 256
 
 
 def test_the_default_backbone_leaves_the_identity_as_it_was() -> None:
