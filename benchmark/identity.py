@@ -18,7 +18,11 @@ from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import Row
 from vtbench.benchmark.settings import Settings
 
-PIXEL_CODE = ("vtbench.benchmark.encode", "vtbench.tasks.data.resize")
+PIXEL_CODE = (
+    "vtbench.benchmark.encode",
+    "vtbench.benchmark.pool",
+    "vtbench.tasks.data.resize",
+)
 TRAINING_CODE = (
     *PIXEL_CODE,
     "vtbench.benchmark.assemble",

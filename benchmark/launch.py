@@ -88,7 +88,8 @@ def _spread(
     except BrokenProcessPool:
         raise VTBenchError(
             "A worker process was killed, most often for want of memory. Everything finished is "
-            "kept; run the same command again, with --set hardware.jobs=1 if memory is short."
+            "kept; run the same command again, with --set hardware.jobs=1 or --set "
+            "hardware.images=streamed if memory is short."
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from vtbench.benchmark import slurm
@@ -39,6 +40,7 @@ def plan_lines(
         _work_line(missing),
         f"On {workers.device}: {workers.jobs} at a time, {workers.threads} thread(s) each. "
         f"About {duration_text(cost.seconds)} ({basis}) and {bytes_text(cost.bytes)} of disk.",
+        _image_line(session),
     ]
     if jobs_too:
         lines += [f"  {job.title}: {', '.join(cell.task for cell in job.cells)}" for job in missing]
@@ -75,6 +77,22 @@ def _cell_line(session: Session, plan: RunPlan, records: Sequence[Record]) -> st
     old = f"; {outdated} stale results stay aside" if outdated else ""
     left = len(plan.cells) - len(plan.done)
     return f"{len(plan.cells)} cells: {len(plan.done)} cached, {left} to do{again}{old}"
+
+
+def _image_line(session: Session) -> str:
+    """Where the images of a training are kept, the limit of that, and what is resized."""
+    place, side = session.images, session.profile.settings.data.stored_size
+    device = "in RAM" if session.workers.device == "cpu" else "on the GPU"
+    limit = "" if isnan(place.limit) else f" (resident up to {bytes_text(place.limit)})"
+    where = {
+        "resident": f"resident {device}{limit}",
+        "streamed": f"streamed from disk{limit}",
+        "auto": "resident where they fit, else streamed from disk",
+    }[place.choice]
+    found = (session.pack.dataset(name, session.sensor) for name in session.pack.datasets)
+    resized = any(dataset.images.shape[1:3] != (side, side) for dataset in found)
+    once = f"; resized to {side} pixels once, into the cache folder" if resized else ""
+    return f"Images of a training: {bytes_text(place.size)}, {where}{once}."
 
 
 def _work_line(missing: Sequence[Any]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from vtbench.benchmark.errors import RegistryError, UsageError, suggestion
 from vtbench.benchmark.identity import cell_id, code_of, encoder_id
+from vtbench.benchmark.memory import Choice
 from vtbench.benchmark.protocols import LINEAR, PROTOCOLS
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import Row
@@ -96,6 +97,7 @@ class Site:
     """Where a job runs and what it reads and writes; can be sent to another process.
 
     packs: the folders of all packs that cells name. home: the pack that encoders are trained on.
+    images: where trainings keep their images; `auto` is decided by each job.
     """
 
     store: Path
@@ -103,6 +105,7 @@ class Site:
     home: str
     profile: Profile
     device: str
+    images: Choice = "auto"
 
     @property
     def precision(self) -> str:

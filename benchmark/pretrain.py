@@ -28,6 +28,7 @@ from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted
 from vtbench.benchmark.loggers import NO_LOGGERS, LoggerPlan
 from vtbench.benchmark.optimizers import build_optimizer, set_learning_rate
+from vtbench.benchmark.pool import Images, StreamedImages
 from vtbench.benchmark.seeding import generator
 from vtbench.benchmark.training_log import TrainingLog
 from vtbench.benchmark.workers import check_shares
@@ -118,13 +119,14 @@ def make_fabric(plan: Plan) -> Fabric:
 def pretrain(
     method: Method,
     recipe: Recipe,
-    images: Tensor,
+    images: Images,
     folder: Path,
     plan: Plan,
     fabric: Fabric | None = None,
 ) -> dict[str, Any]:
     """Train a method on images (N, H, W, 3) uint8 and leave its encoder in the folder.
 
+    The images are moved to the device as a whole, unless they are `StreamedImages`.
     Returns the summary that is stored beside it. Continues from the folder's checkpoint.
     `fabric` is given inside one of several processes, see `together`.
     Raises TrainingDiverged where a loss is not finite, Interrupted where `should_stop` says so.
@@ -148,7 +150,7 @@ class Training:
         self,
         method: Method,
         recipe: Recipe,
-        images: Tensor,
+        images: Images,
         folder: Path,
         plan: Plan,
         fabric: Fabric | None = None,
@@ -193,13 +195,16 @@ class Training:
         order = torch.randperm(
             len(self.images), generator=generator(self.plan.seed, "order", epoch)
         )
+        batches = order.split(self.batch_size)[: self.steps_per_epoch]
+        left = batches[self.step % self.steps_per_epoch :]
+        if isinstance(self.images, StreamedImages):
+            self.images.expect([_own(rows) for rows in left])
         self.method.train()
-        while self.step < (epoch + 1) * self.steps_per_epoch:
+        for rows in left:
             if self._must_stop():
                 self.save()
                 raise Interrupted("Stopped.")
-            start = self.step % self.steps_per_epoch * self.batch_size
-            self.run_step(order[start : start + self.batch_size])
+            self.run_step(rows)
         self.flush()
         reading = self.monitor()
         self.log.write([reading])
@@ -234,9 +239,8 @@ class Training:
         self, rows: Tensor, progress: Progress, *, looks: bool
     ) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
         """Leaves the gradients; returns the total, its terms, and the terms' gradient norms."""
-        own = rows[distributed.own_rows(len(rows))].to(self.images.device)
         step = [progress.step, progress.total_steps, progress.steps_per_epoch]
-        losses = self.objective(self.images[own], step)
+        losses = self.objective(self.images[_own(rows)], step)
         total = self.method.total(losses)
         self.optimizer.zero_grad(set_to_none=True)  # a parameter without gradient stays as it is
         norms = None
@@ -344,6 +348,11 @@ class Training:
         if self.recipe.keep == "lowest_loss":
             summary["kept_epoch"] = self.kept["epoch"]
         return summary
+
+
+def _own(rows: Tensor) -> Tensor:
+    """Of a joint batch's rows those of this process."""
+    return rows[distributed.own_rows(len(rows))]
 
 
 def average_gradients(method: Method) -> None:

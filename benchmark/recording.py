@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from vtbench.benchmark import registry
 from vtbench.benchmark.environment import provenance
 from vtbench.benchmark.errors import user_errors
 from vtbench.benchmark.external import external_caveat
 from vtbench.benchmark.identity import settings_of
+from vtbench.benchmark.memory import OUT_OF_MEMORY, is_out_of_memory
 from vtbench.benchmark.planning import Cell, Job
 from vtbench.benchmark.rows import Row
 from vtbench.benchmark.settings import Profile
@@ -165,10 +164,7 @@ def explain(error: Exception) -> str:
     """One sentence on an error: its own words if it speaks to the user, advice where we know it."""
     if isinstance(error, user_errors()):
         return str(error)
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return (
-            "Out of memory: lower the batch size (--set pretrain.batch_size=...) "
-            "or run fewer jobs at once (--jobs 1)."
-        )
+    if is_out_of_memory(error):
+        return OUT_OF_MEMORY
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"

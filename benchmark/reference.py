@@ -18,6 +18,7 @@ from vtbench.tasks.supervised import SupervisedProtocol, fit_supervised
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from vtbench.benchmark.pool import Images
     from vtbench.tasks.base import Task
     from vtbench.tasks.data.pack import Dataset
 
@@ -35,7 +36,7 @@ AUGMENTATION = Augmentation(
 def train_reference(
     task: Task,
     dataset: Dataset,
-    images: Tensor,
+    images: Images,
     settings: Settings,
     *,
     seed: int,
@@ -43,11 +44,14 @@ def train_reference(
     precision: str,
     progress: Callable[[int, int, dict[str, float]], None],
 ) -> ProbeResult:
-    """Encoder and head trained end to end on the task; images are uint8 (N, S, S, 3)."""
+    """Encoder and head trained end to end on the task; images are uint8 (N, S, S, 3).
+
+    They are moved to the device as a whole, unless they are `StreamedImages`.
+    """
     size = settings.encoder.image_size
     return fit_supervised(
         lambda: Embedding(build_encoder(settings, seed=seed)),
-        images,
+        images.to(device),
         lambda batch, generator: network_input(batch, generator, size),
         task,
         task.targets(dataset),

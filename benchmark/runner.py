@@ -22,6 +22,7 @@ from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted, VTBenchError
 from vtbench.benchmark.loggers import LoggerPlan
 from vtbench.benchmark.planning import Cell, Job, Site
+from vtbench.benchmark.pool import placed
 from vtbench.benchmark.pretrain import Plan as TrainingPlan
 from vtbench.benchmark.pretrain import pretrain
 from vtbench.benchmark.protocols import TRANSFER
@@ -36,8 +37,7 @@ from vtbench.tasks.resolve import resolve_task
 from vtbench.tasks.transfer import TransferProtocol, fit_transfer
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from vtbench.benchmark.pool import Images
     from vtbench.methods.base import Method
     from vtbench.methods.encoder import Encoder
     from vtbench.methods.recipe import Recipe
@@ -260,7 +260,11 @@ class _Run:
         return train_reference(
             task,
             dataset,
-            encode.stored_images(dataset, self.settings.data.stored_size),
+            placed(
+                encode.stored_images(dataset, self.settings.data.stored_size),
+                self.site.images,
+                self.site.device,
+            ),
             self.settings,
             seed=self.job.seed,
             device=self.site.device,
@@ -276,13 +280,14 @@ class _Run:
             raise Interrupted("Stopped.")
 
 
-def training_ingredients(job: Job, site: Site) -> tuple[Method, Recipe, Tensor]:
+def training_ingredients(job: Job, site: Site) -> tuple[Method, Recipe, Images]:
     """The method of a job, its recipe, and the images it is trained on, uint8 (N, S, S, 3)."""
     settings = site.profile.settings
     cls = registry.methods()[job.row.spec.name]
     method, recipe = assemble.build_method(cls, job.row.spec, settings, seed=job.seed)
     pool = open_pack(site.packs[site.home]).pretraining_pool(job.sensor)
-    return method, recipe, encode.pool_images(pool, settings.data.stored_size)
+    images = encode.pool_images(pool, settings.data.stored_size)
+    return method, recipe, placed(images, site.images, site.device)
 
 
 _ENDS_THE_RUN = (Interrupted, StoreError, KeyboardInterrupt)

@@ -17,6 +17,7 @@ from vtbench.benchmark.environment import supports_bf16
 from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.estimate import Estimate, estimate
 from vtbench.benchmark.launch import Listener
+from vtbench.benchmark.memory import Placement, placement
 from vtbench.benchmark.packs import PackSource, transfer_sources
 from vtbench.benchmark.planning import (
     Cell,
@@ -200,6 +201,18 @@ class Session:
             return launch.run_jobs(jobs, site, self.workers, listener)
         return slurm.run_jobs(jobs, site, self.workers, listener)
 
+    @cached_property
+    def images(self) -> Placement:
+        """Where trainings keep their images; on a cluster each job decides where it runs."""
+        pool = sum(len(rows) for _, rows in self.pack.pretraining_pool(self.sensor))
+        most = max(pool, *(dataset.count for dataset in self.pack.datasets.values()))
+        size = most * 3 * self.profile.settings.data.stored_size**2
+        hardware = self.profile.settings.hardware
+        if hardware.launch == "slurm":
+            return Placement(hardware.images, size)
+        workers = self.workers
+        return placement(hardware.images, size, workers.device, sharing=workers.sharing)
+
     def site(self, store: Path) -> Site:
         """Where the jobs of the request run."""
         return Site(
@@ -208,6 +221,7 @@ class Session:
             home=self.source.name,
             profile=self.profile,
             device=self.workers.device,
+            images=self.images.choice,
         )
 
 

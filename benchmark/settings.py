@@ -207,13 +207,15 @@ class Hardware(Section):
     device, or number of threads or devices, rounds differently.
 
     devices: of each training, which share its batches. launch: where jobs run, and slurm: what each
-    job on a cluster asks for; see `vtbench.benchmark.slurm`.
+    job on a cluster asks for; see `vtbench.benchmark.slurm`. images: of a training, all on its
+    device or read from disk batch by batch; see `vtbench.benchmark.memory`.
     """
 
     jobs: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     device: str = "auto"
     devices: int = Field(1, ge=1, le=1024)
+    images: Literal["auto", "resident", "streamed"] = "auto"
     launch: Literal["local", "slurm", "local-submitit"] = "local"
     slurm: dict[str, str | int] = {}
 

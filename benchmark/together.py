@@ -22,12 +22,12 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from vtbench.benchmark.errors import Interrupted, TrainingDiverged, VTBenchError
 from vtbench.benchmark.launch import end_with
 from vtbench.benchmark.memory import keep_freed_memory
+from vtbench.benchmark.pool import Images
 from vtbench.benchmark.pretrain import Plan, make_fabric, pretrain
 from vtbench.benchmark.recording import explain
 from vtbench.methods import distributed
@@ -35,7 +35,7 @@ from vtbench.methods.base import Method
 from vtbench.methods.recipe import Recipe
 
 #: What a process needs to make its own: method, recipe and images. It is sent to other processes.
-Ingredients = Callable[[], tuple[Method, Recipe, Tensor]]
+Ingredients = Callable[[], tuple[Method, Recipe, Images]]
 
 POLL = 0.1  # seconds between two looks at what the processes say and at whether to stop
 

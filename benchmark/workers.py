@@ -48,6 +48,14 @@ class Workers:
             threads = max(1, cores() // auto_jobs) if on_gpu else 1
         return cls(max(1, int(jobs)), max(1, int(threads)), device, devices, gpus)
 
+    @property
+    def sharing(self) -> int:
+        """How many processes share the memory of one device."""
+        if self.device == "cpu":
+            return self.jobs * self.devices
+        groups = self.gpus // self.devices if self.device == "cuda" else 1
+        return -(-self.jobs // max(1, groups))
+
     def places(self, count: int) -> list[str]:
         """The device of each of `count` processes; those on GPUs take turns at them.
 

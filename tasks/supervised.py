@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -24,6 +24,13 @@ from vtbench.tasks.training import Precision, Progress, cosine, fit_network
 #: uint8 images (B, H, W, 3) and a CPU generator -> augmented network input (B, 3, S, S);
 #: without a generator the input is the plain image.
 Prepare = Callable[[Tensor, torch.Generator | None], Tensor]
+
+
+class Images(Protocol):
+    """A tensor uint8 (N, H, W, 3), or what gives the images of rows when they are asked for."""
+
+    def __getitem__(self, rows: Tensor, /) -> Tensor:
+        """The images of these rows, uint8 (B, H, W, 3)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +59,7 @@ class SupervisedProtocol:
 
 def fit_supervised(
     build_encoder: Callable[[], nn.Module],
-    images: Tensor,
+    images: Images,
     prepare: Prepare,
     task: Task,
     targets: np.ndarray,
@@ -68,10 +75,9 @@ def fit_supervised(
 
     build_encoder: makes an untrained module from network input to embedding (B, D), with
     weights that its caller has seeded; `seed` decides the head, the order of the images and the
-    augmentation. images:
-    uint8 (N, H, W, 3) on any device; prepare: see `Prepare`; targets: what `task.targets`
-    returns for the same N rows; splits: row indices of train, val and test; progress: told the
-    epoch's mean training `loss` and its validation scores.
+    augmentation. images: uint8 (N, H, W, 3) on any device, see `Images`; prepare: see `Prepare`;
+    targets: what `task.targets` returns for the same N rows; splits: row indices of train, val and
+    test; progress: told the epoch's mean training `loss` and its validation scores.
 
     Raises TaskError when a split is empty, when the training diverges, and for an unknown
     precision.

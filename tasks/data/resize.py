@@ -5,6 +5,8 @@ Shapes: N images, H x W pixels, C channels (1 grey, 3 RGB), S the side of resize
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 _BYTES = 64 * 2**20  # input held in memory at a time
@@ -15,10 +17,19 @@ def resized(images: np.ndarray, size: int) -> np.ndarray:
 
     Works through a memory-mapped array in pieces; the result alone is held in memory.
     """
+    result = np.empty((len(images), size, size, 3), dtype=np.uint8)
+    start = 0
+    for piece in resized_pieces(images, size):
+        result[start : start + len(piece)] = piece  # a grey channel is broadcast to three
+        start += len(piece)
+    return result
+
+
+def resized_pieces(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """The images in order as pieces (n, S, S, C) uint8, of which one at a time is in memory."""
     import torch
     import torch.nn.functional as F
 
-    result = np.empty((len(images), size, size, 3), dtype=np.uint8)
     step = max(1, _BYTES // max(1, images[:1].nbytes))
     for start in range(0, len(images), step):
         piece = np.array(images[start : start + step])
@@ -26,5 +37,4 @@ def resized(images: np.ndarray, size: int) -> np.ndarray:
             pixels = torch.from_numpy(piece).permute(0, 3, 1, 2)  # (n, C, H, W)
             pixels = F.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)
             piece = pixels.permute(0, 2, 3, 1).numpy()  # (n, S, S, C)
-        result[start : start + step] = piece  # a grey channel is broadcast to three
-    return result
+        yield piece
