@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors.torch import load_file, save
 
 from vtbench.benchmark.errors import VTBenchError
 from vtbench.results.atomic import write_atomically
+from vtbench.results.store import UNREADABLE, refusal
 
 CHECKPOINT = "checkpoint.pt"
 ENCODER = "encoder.safetensors"
+DIGEST = "sha256"  # of the encoder and the summary, one after the other
 SUMMARY = "training.json"
 LOG = "losses.jsonl"
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
-    """Replace the folder's checkpoint atomically, once the lines of its log are on disk."""
+    """Replace the folder's checkpoint atomically, once the lines of its log are on disk.
+
+    Raises StoreError where it cannot be written; the old one stands then.
+    """
     log = folder / LOG
     if log.exists():
         with log.open("rb") as file:
             os.fsync(file.fileno())
-    write_atomically(folder / CHECKPOINT, lambda file: torch.save(state, file))
+    _write(folder / CHECKPOINT, lambda file: _save(state, file))
 
 
 def load_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
@@ -40,44 +48,96 @@ def load_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with zipfile.ZipFile(path) as parts:  # torch.load does not look at the checksums
+            whole = parts.testzip() is None
+        state = torch.load(path, map_location="cpu", weights_only=True) if whole else None
         if isinstance(state, dict) and state.get("identity") == identity:
             return state
     except Exception:  # torch.load raises whatever the damage happens to trigger
         pass
-    path.replace(path.with_name(path.name + ".unreadable"))
+    _set_aside(path)
     return None
 
 
 def save_encoder(folder: Path, encoder: torch.nn.Module, summary: dict[str, Any]) -> None:
-    """The trained encoder, then its summary, whose presence says that training is complete."""
+    """The trained encoder, then its summary, whose presence says that training is complete.
+
+    Raises StoreError where they cannot be written.
+    """
     tensors = {name: t.detach().cpu().contiguous() for name, t in encoder.state_dict().items()}
-    write_atomically(folder / ENCODER, lambda file: file.write(save(tensors)))
-    text = json.dumps(summary, indent=1, sort_keys=True) + "\n"
-    write_atomically(folder / SUMMARY, lambda file: file.write(text.encode()))
+    content = save(tensors)
+    text = (json.dumps(summary, indent=1, sort_keys=True) + "\n").encode()
+    digest = hashlib.sha256(content + text).hexdigest()
+    _write(folder / ENCODER, lambda file: file.write(content))
+    _write(folder / DIGEST, lambda file: file.write(f"{digest}\n".encode()))
+    _write(folder / SUMMARY, lambda file: file.write(text))
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def load_summary(folder: Path, identity: str) -> dict[str, Any] | None:
     """The summary of a complete training of this identity, or None.
 
-    An encoder that cannot be read is set aside as `encoder.safetensors.unreadable`, and its
-    training is done again.
+    Where encoder or summary cannot be read or are not what was written, they are set aside as
+    `encoder.safetensors.unreadable` and `training.json.unreadable`, and training is done again.
     """
+    for name in (ENCODER, DIGEST, SUMMARY, LOG):
+        if (folder / name).is_dir():
+            _set_aside(folder / name)
     try:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError):
+        _set_aside(folder / SUMMARY)
         return None
     if not isinstance(summary, dict) or summary.get("id") != identity:
         return None
     try:
         load_file(folder / ENCODER)
+        if _are_as_written(folder):
+            return summary
+        _set_aside(folder / SUMMARY)
     except FileNotFoundError:
         return None
     except Exception:  # safetensors raises whatever the damage happens to trigger
-        (folder / ENCODER).replace(folder / (ENCODER + ".unreadable"))
-        return None
-    return summary
+        pass
+    _set_aside(folder / ENCODER)
+    return None
+
+
+def _are_as_written(folder: Path) -> bool:
+    """Whether encoder and summary have their digest; without one, as once, they are believed."""
+    if not (folder / DIGEST).exists():
+        return True
+    found = hashlib.sha256((folder / ENCODER).read_bytes() + (folder / SUMMARY).read_bytes())
+    return (folder / DIGEST).read_bytes().strip() == found.hexdigest().encode()
+
+
+def _save(state: dict[str, Any], file: BinaryIO) -> None:
+    """`torch.save`, whose own error would hide that of the disk."""
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
+
+
+def _set_aside(path: Path) -> None:
+    """Move a file out of the way, to a name that is free. Raises StoreError."""
+    names = (f"{path.name}{UNREADABLE}{number or ''}" for number in count())
+    target = next(path.with_name(name) for name in names if not path.with_name(name).exists())
+    try:
+        path.replace(target)
+    except OSError as error:
+        raise refusal(path.parent, error) from error
+
+
+def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    try:
+        write_atomically(path, write)
+    except OSError as error:
+        raise refusal(path.parent, error) from error
 
 
 def encoder_tensors(folder: Path) -> dict[str, torch.Tensor]:
@@ -104,9 +164,12 @@ def _readable(folder: Path) -> Iterator[None]:
 
 
 def append_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Append JSON lines; `save_checkpoint` sees to it that they are on disk."""
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(row, sort_keys=True) + "\n" for row in rows)
+    """Append JSON lines; `save_checkpoint` sees to it that they are on disk. Raises StoreError."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, sort_keys=True) + "\n" for row in rows)
+    except OSError as error:
+        raise refusal(path.parent, error) from error
 
 
 def keep_lines_before(path: Path, step: int) -> None:
@@ -122,4 +185,4 @@ def keep_lines_before(path: Path, step: int) -> None:
         if not isinstance(written_at, int) or written_at >= step:
             break
         kept.append(line + "\n")
-    write_atomically(path, lambda file: file.write("".join(kept).encode()))
+    _write(path, lambda file: file.write("".join(kept).encode()))

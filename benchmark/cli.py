@@ -5,6 +5,7 @@ Nothing heavy is imported before it is needed: `bench --help` must answer at onc
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -153,6 +154,8 @@ def main() -> None:
     """Entry point of `bench`: runs a command; every expected error is one sentence."""
     from vtbench.benchmark.errors import Detached, Interrupted, user_errors
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # no name of a file can stop a report on it
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(args=join_lists(sys.argv[1:]))
     except Detached as error:
@@ -166,7 +169,8 @@ def main() -> None:
         sys.exit(2)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        errors.print(f"Error: {place}{error.strerror or error}", style="red", soft_wrap=True)
+        text = f"Error: {place}{error.strerror or error}"
+        errors.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

@@ -67,9 +67,8 @@ def table(
     opened = Store.open(store, create=False)
     write(rendered(make_table(opened, request), form), out, form, force=force)
     for path, reason in opened.set_aside():
-        errors.print(
-            f"not in the table: {path}, set aside ({reason})", style="yellow", soft_wrap=True
-        )
+        text = f"not in the table: {path}, set aside ({reason})"
+        errors.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_tables(store: Store, session: Session, *, published: bool) -> None:

@@ -101,7 +101,10 @@ def carry_out(session: Session, *, show_plan: bool = True) -> int:
     plan = session.plan(records)
     if show_plan:
         print_plan(session, plan, records)
+    before = set(target.unreadable())
     outcome = _execute(session, plan, target)
+    for path in sorted(set(target.unreadable()) - before):
+        _warn(f"set aside {path}: it could not be read, and was made anew")
     return _report_failures(plan, outcome)
 
 
@@ -124,8 +127,12 @@ def read_records(store: Store) -> list[Record]:
     """All records of a store; files that are none are named."""
     records = store.records()
     for path, reason in store.damaged():
-        errors.print(f"set aside {path}: {reason}", style="yellow", soft_wrap=True)
+        _warn(f"set aside {path}: {reason}")
     return records
+
+
+def _warn(text: str) -> None:
+    errors.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def preview(session: Session) -> Estimate:

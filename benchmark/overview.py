@@ -148,7 +148,9 @@ def _failures(records: Sequence[Record]) -> list[str]:
 
 
 def _damaged(store: Store) -> list[str]:
-    return [f"set aside: {path} ({reason})" for path, reason in store.damaged()]
+    return [f"set aside: {path} ({reason})" for path, reason in store.damaged()] + [
+        f"set aside: {path} (it could not be read)" for path in store.unreadable()
+    ]
 
 
 def _doubted(store: Store, records: Sequence[Record]) -> list[str]:

@@ -21,7 +21,8 @@ def read_mapping(path: Path, where: str, holding: str) -> dict[str, Any]:
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    # ValueError: not UTF-8, or a date that does not exist
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"The {where} cannot be read as YAML ({reason}).") from error
     if not isinstance(values, dict):

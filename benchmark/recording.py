@@ -17,6 +17,7 @@ from vtbench.benchmark.memory import OUT_OF_MEMORY, is_out_of_memory
 from vtbench.benchmark.planning import Cell, Job
 from vtbench.benchmark.rows import Row
 from vtbench.benchmark.settings import Profile
+from vtbench.results.marks import printable
 from vtbench.results.record import MetricFacts, Record
 from vtbench.results.store import Store
 
@@ -31,6 +32,10 @@ COLLAPSES = {
     "dimensional": "the encoder collapsed: its embeddings differ along one direction only",
     "cluster": "the encoder collapsed: its embeddings fall into a few points",
 }
+
+
+MOST_WORDS = 1000  # characters of an error's message in a record
+MOST_TRACEBACK = 20_000
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Recorder:
             },
         )
 
-    def failed(self, cell: Cell, error: Exception, metrics: tuple[MetricFacts, ...]) -> str:
+    def failed(self, cell: Cell, error: BaseException, metrics: tuple[MetricFacts, ...]) -> str:
         """Store why a cell has no number, and return the reason."""
         reason = explain(error)
         pack = self.packs[cell.pack]
@@ -108,7 +113,7 @@ class Recorder:
             scores={},
             metrics=metrics,
             data=data_facts(pack, pack.dataset(declaration.dataset, cell.sensor)),
-            provenance=where | {"traceback": "".join(traceback.format_exception(error))},
+            provenance=where | {"traceback": _traceback(error)},
         )
         return reason
 
@@ -160,11 +165,29 @@ def notes(row: Row, training: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(note for note in (caveat, collapse) if note)
 
 
-def explain(error: Exception) -> str:
-    """One sentence on an error: its own words if it speaks to the user, advice where we know it."""
-    if isinstance(error, user_errors()):
-        return str(error)
+def explain(error: BaseException) -> str:
+    """One sentence on an error: its own words if it speaks to the user, advice where we know it.
+
+    It fits on one line and can be stored and printed, whatever a plugin raised.
+    """
+    words = _words(error)
+    if isinstance(error, user_errors()) and words:
+        return words
     if is_out_of_memory(error):
         return OUT_OF_MEMORY
     where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+    said = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return f"{said} ({Path(where.filename).name}:{where.lineno})"
+
+
+def _words(error: BaseException) -> str:
+    try:
+        words = printable(str(error))
+    except Exception:  # of the plugin whose error it is
+        return "its message cannot be read"
+    return words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]} …"
+
+
+def _traceback(error: BaseException) -> str:
+    text = "".join(traceback.format_exception(error))[-MOST_TRACEBACK:]
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -101,7 +101,7 @@ class Registry(Mapping[str, type]):
             return entry.loaded
         try:
             loaded = getattr(importlib.import_module(entry.module), entry.target.split(":")[1])
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise RegistryError(
                 f"The {self.kind} {name!r} of {entry.owners[0]} cannot be imported "
                 f"({type(error).__name__}: {error}); mend or uninstall that package."

@@ -83,7 +83,7 @@ def _claimed(store: Store, key: str, should_stop: Callable[[], bool]) -> Iterato
 
 def _is_done(store: Store, identity: str) -> bool:
     record = store.get(identity)
-    return record is not None and record.status == "done"
+    return record is not None and record.status == "done" and store.is_whole(record)
 
 
 class _Run:
@@ -118,7 +118,7 @@ class _Run:
                 self._bring_in()
         except _ENDS_THE_RUN:
             raise
-        except Exception as error:
+        except BaseException as error:  # a method that ends the process ends its own cells only
             return {cell.id: self._fail(cell, error) for cell in self.job.cells}
         return {cell.id: self._cell(cell) for cell in self.job.cells}
 
@@ -135,11 +135,11 @@ class _Run:
             )
         except _ENDS_THE_RUN:
             raise
-        except Exception as error:
+        except BaseException as error:
             return self._fail(cell, error)
         return "done"
 
-    def _fail(self, cell: Cell, error: Exception) -> str:
+    def _fail(self, cell: Cell, error: BaseException) -> str:
         try:
             metrics = metric_facts(self._task(cell)[0])
         except Exception:  # the task itself is what failed, and its record says so

@@ -7,7 +7,7 @@ The command line and tests use the same steps: `Session.of(request)`, `.make_pac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,8 +148,11 @@ class Session:
         ]
 
     def plan(self, records: Sequence[Record]) -> RunPlan:
-        """All cells of the request, and which of them the records answer."""
-        return make_plan(
+        """All cells of the request, and which of them the records answer.
+
+        A record whose arrays were damaged answers nothing: its cell is done again.
+        """
+        plan = make_plan(
             self.rows,
             self.questions,
             self.pack,
@@ -160,6 +163,9 @@ class Session:
             task_registry=registry.tasks(),
             records=records,
         )
+        store = Store(self.request.store)
+        damaged = {r.id for r in records if r.id in plan.done and not store.is_whole(r)}
+        return replace(plan, done=plan.done - damaged)
 
     def rough_estimate(self) -> Estimate:
         """Cost of everything, before the data is rendered: nothing is cached yet."""

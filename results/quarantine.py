@@ -43,7 +43,8 @@ class Quarantine:
             target.replace(path)
             return None
         with suppress(OSError):
-            Path(f"{target}{_REASON}").write_text(f"{reason}\n", encoding="utf-8")
+            note = f"{reason}\n".encode("utf-8", "backslashreplace")  # names may be no text
+            Path(f"{target}{_REASON}").write_bytes(note)
         return Damage(target, reason)
 
     def entries(self) -> list[Damage]:
@@ -52,6 +53,10 @@ class Quarantine:
             return []
         paths = [path for path in sorted(self.folder.iterdir()) if path.suffix != _REASON]
         return [Damage(path, _reason(path)) for path in paths]
+
+    def holds(self, name: str) -> bool:
+        """Whether a file of this name was set aside and not removed since."""
+        return any(path.name == name or _stem(path) == name for path, _ in self.entries())
 
     def _move(self, path: Path) -> Path:
         self.folder.mkdir(exist_ok=True)
@@ -70,6 +75,11 @@ class Quarantine:
                 os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
                 return target
         raise AssertionError("count() does not end")
+
+
+def _stem(path: Path) -> str:
+    """The name that a file had: without the number that keeps names apart."""
+    return path.stem if path.suffix[1:].isdecimal() else path.name
 
 
 def _reason(path: Path) -> str:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 _FOLDERS = ("cells", "encoders", "features", "predictions", "locks", "set-aside")
+#: Follows the name of an encoder's file that could not be read and was moved out of the way.
+UNREADABLE = ".unreadable"
 _ELSEWHERE = "or choose another folder with --store DIR"
 
 
@@ -105,11 +107,15 @@ class Store:
         except Timeout:
             raise StoreBusy(f"another process is at work on {key}: let it finish first") from None
         except OSError as error:
-            raise self._refusal(error) from error
+            raise refusal(self.root, error) from error
         try:
             yield
         finally:
             lock.release()
+
+    def unreadable(self) -> list[Path]:
+        """The files of encoders that could not be read, moved out of the way in their folders."""
+        return sorted((self.root / "encoders").glob(f"*/*{UNREADABLE}*"))
 
     def encoder_dir(self, identity: str) -> Path:
         """The folder of one pre-trained encoder; it need not exist yet."""
@@ -167,6 +173,18 @@ class Store:
             self._quarantine().take(path, reason, arrays.is_whole)
             return None
 
+    def is_whole(self, record: Record) -> bool:
+        """Whether nothing of a record's arrays was damaged; what is damaged now is set aside.
+
+        Arrays that were never stored, or were deleted by hand, are not missed.
+        """
+        if record.predictions is None:
+            return True
+        main = self.root / record.predictions
+        paths = [main, *(self.beside(main, what) for what in ("targets", "scores", "rows"))]
+        gone = [path.name for path in paths if self.read_array(path) is None]
+        return not any(self._quarantine().holds(name) for name in gone)
+
     def write_file(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
         """Replace the file at `path`, inside the store, by what `write` writes: all or nothing."""
         with self._writing(path):
@@ -184,10 +202,10 @@ class Store:
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._refusal(error) from error
+            raise refusal(self.root, error) from error
         for folder in folders:
             if not os.access(folder, os.W_OK | os.X_OK):
-                raise self._refusal(PermissionError(errno.EACCES, "read-only"))
+                raise refusal(self.root, PermissionError(errno.EACCES, "read-only"))
             remove_abandoned(folder)
 
     @contextmanager
@@ -197,17 +215,19 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield
         except OSError as error:
-            raise self._refusal(error) from error
+            raise refusal(self.root, error) from error
 
     def _check_inside(self, path: Path) -> None:
         """Refuse paths out of the store; its sub-folders may be links to a larger disk."""
         if not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(self.root)):  # noqa: PTH100
             raise StoreError(f"{path} is not inside the store {self.root}")
 
-    def _refusal(self, error: OSError) -> StoreError:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return StoreError(f"no space is left for {self.root}: free some, {_ELSEWHERE}")
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return StoreError(f"{self.root} is read-only: change its permissions, {_ELSEWHERE}")
-        reason = error.strerror or str(error)
-        return StoreError(f"{self.root} cannot be written ({reason}): mend that, {_ELSEWHERE}")
+
+def refusal(folder: Path, error: OSError) -> StoreError:
+    """What to say when `folder`, a store or inside one, cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(f"no space is left for {folder}: free some, {_ELSEWHERE}")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoreError(f"{folder} is read-only: change its permissions, {_ELSEWHERE}")
+    reason = error.strerror or str(error)
+    return StoreError(f"{folder} cannot be written ({reason}): mend that, {_ELSEWHERE}")

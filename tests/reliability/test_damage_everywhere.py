@@ -1,0 +1,241 @@
+"""Whatever happens to a file of a store or a pack: it is named, kept, and made anew."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.reliability.conftest import Folder, Said
+
+METHODS = ("--methods", "simclr,random_init,raw_pixels,supervised")
+RUN = ("run", "--profile", "tiny.yaml", "--data", "pack", "--tasks", "all", *METHODS)
+READERS = (("status",), ("table",), ("report", "--out", "page.html", "--force"))
+
+
+def half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b'\x93NUMPY\xff{"PK\x03\x04 [/red]' * 20)
+
+
+def flipped(path: Path) -> None:
+    """One bit of the middle byte, as a failing disk leaves it."""
+    content = bytearray(path.read_bytes())
+    if content:
+        content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+
+
+def folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "inside").write_text("a file")
+
+
+DAMAGE = (half, empty, garbage)
+
+
+def files(store: Path) -> list[Path]:
+    return sorted(path for path in store.rglob("*") if path.is_file())
+
+
+def kind_of(store: Path, path: Path) -> str:
+    """`cells/json`, `encoders/losses.jsonl`, `predictions/rows.npy`, …"""
+    room = path.relative_to(store).parts[0]
+    return f"{room}/{path.name if room == 'encoders' else path.name.partition('.')[2]}"
+
+
+def one_of_each_kind(store: Path) -> dict[str, Path]:
+    return {kind_of(store, path): path for path in reversed(files(store))}
+
+
+def answered(said: Said) -> None:
+    """A command did its work, or refused it in one sentence."""
+    assert "Traceback" not in said.out + said.err
+    assert said.code == 0 or (said.code == 2 and said.err.count("Error: ") == 1), said.all
+
+
+def repaired(folder: Folder, good: dict[str, object], table: str) -> Said:
+    """Let every reader look at the store, run again, and compare with what it was."""
+    for command in READERS:
+        answered(folder(*command))
+    again = folder(*RUN)
+    assert again.code == 0, again.all
+    found = folder.contents()
+    assert {name for name in good if found.get(name) != good[name]} <= {*_logs(good)}
+    (folder.path / "runs" / "set-aside").rename(folder.path / "aside")  # tables name it
+    assert folder.table() == table
+    (folder.path / "aside").rename(folder.path / "runs" / "set-aside")
+    return again
+
+
+def _logs(names: dict[str, object]) -> list[str]:
+    """Logs of finished trainings are shown in reports, and nothing is computed from them."""
+    return [name for name in names if name.endswith("losses.jsonl")]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_store_whose_files_of_every_kind_are_damaged_is_repaired_by_the_next_run(
+    finished: Folder, damage: Callable[[Path], None]
+) -> None:
+    store = finished.path / "runs"
+    good, table = finished.contents(), finished.table()
+    for path in one_of_each_kind(store).values():
+        damage(path)
+    for cell in (store / "cells").glob("*--simclr--*"):  # so that its encoder is needed again
+        cell.unlink()
+
+    again = repaired(finished, good, table)
+
+    status = finished("status").all
+    for kind, path in one_of_each_kind(finished.path / "runs").items():
+        if kind in ("cells/json", "encoders/training.json", "predictions/npy"):
+            assert path.name in status, kind
+    assert "set aside" in again.err
+    assert "Nothing is left to do" in finished(*RUN).out
+
+
+@pytest.mark.parametrize("kind", ["encoder.safetensors", "training.json"])
+@pytest.mark.parametrize("damage", [flipped, folder_instead])
+def test_an_encoder_that_is_not_what_was_written_is_made_anew_and_named(
+    finished: Folder, damage: Callable[[Path], None], kind: str
+) -> None:
+    store, good, table = finished.path / "runs", finished.contents(), finished.table()
+    [path] = store.glob(f"encoders/*/{kind}")
+    damage(path)
+    for needs_it in (*store.glob("cells/*simclr*"), *store.glob(f"features/{path.parent.name}*")):
+        needs_it.unlink()
+
+    again = repaired(finished, good, table)
+
+    assert f"{kind}.unreadable: it could not be read, and was made anew" in again.err
+    assert f"{kind}.unreadable" in finished("status").out
+
+
+def test_a_bit_of_a_checkpoint_that_changed_is_noticed(folder: Folder) -> None:
+    from vtbench.benchmark import checkpoint
+
+    state = {"identity": "mine", "step": 3, "method": {"weight": _numbers()}}
+    checkpoint.save_checkpoint(folder.path, state)
+    path = folder.path / checkpoint.CHECKPOINT
+    assert checkpoint.load_checkpoint(folder.path, "mine") is not None
+    flipped(path)
+
+    assert checkpoint.load_checkpoint(folder.path, "mine") is None
+    assert not path.exists()
+    for _ in range(2):  # what was set aside before is never overwritten
+        empty(path)
+        assert checkpoint.load_checkpoint(folder.path, "mine") is None
+    assert len(list(folder.path.glob("checkpoint.pt.unreadable*"))) == 3
+
+
+def _numbers() -> object:
+    import torch
+
+    return torch.arange(5000.0)
+
+
+@pytest.mark.parametrize("kind", ["cells", "features", "predictions", "locks"])
+def test_a_folder_in_the_place_of_a_file_is_named_and_nothing_is_lost(
+    finished: Folder, kind: str
+) -> None:
+    store = finished.path / "runs"
+    path = files(store / kind)[0]
+    content = path.read_bytes()
+    folder_instead(path)
+    others = {p: p.read_bytes() for p in files(store / "cells")}
+
+    for command in (*READERS, RUN):
+        said = finished(*command)
+        answered(said)
+        assert said.code == 0 or path.name in said.all
+    assert {p: p.read_bytes() for p in others} == others
+    shutil.rmtree(path)
+    path.write_bytes(content)
+    assert finished(*RUN).code == 0
+
+
+NAMES = ("]x.json", "[bold", "a\nb.json", b"\xff\xfe.json", "\x1b[31m.json", "-rf", "{0}%s.json")
+
+
+def test_no_name_of_a_foreign_file_stops_a_command(finished: Folder) -> None:
+    """With `[` before a slash and `]` after it, a path reads as markup of rich."""
+    (finished.path / "runs").rename(finished.path / "runs[")
+    store = finished.path / "runs["
+    for name in NAMES:
+        (store / "cells" / os.fsdecode(name)).write_text("foreign")
+
+    for call, command in ((finished.process, ("status",)), (finished, ("table",)), (finished, RUN)):
+        said = call(*command, "--store", "runs[")
+        assert said.code == 0, said.all
+        assert "Traceback" not in said.out
+    for name in NAMES:
+        assert (store / "set-aside" / os.fsdecode(name)).read_text() == "foreign"
+
+
+def test_names_are_printed_where_the_terminal_knows_no_unicode(finished: Folder) -> None:
+    finished.environment["PYTHONIOENCODING"] = "ascii"
+
+    said = finished.process("table")
+
+    assert said.code == 0, said.all
+    assert r"Top-1 \u2191" in said.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [*DAMAGE, folder_instead, flipped])
+def test_a_store_survives_damage_to_each_single_file(
+    finished: Folder, damage: Callable[[Path], None]
+) -> None:
+    """`flipped` spares arrays: their digests are not kept, and one number of 40 may be changed."""
+    store, whole = finished.path / "runs", finished.path / "whole"
+    store.rename(whole)
+    shutil.copytree(whole, store)
+    good, table = finished.contents("whole"), finished.table()
+    for name in [path.relative_to(store) for path in files(store)]:
+        if damage is flipped and name.suffix == ".npy":
+            continue
+        shutil.rmtree(store)
+        shutil.copytree(whole, store)
+        damage(store / name)
+        for command in (*READERS, RUN):
+            answered(finished(*command))
+        if damage is not folder_instead:
+            assert finished.contents().keys() >= good.keys(), name
+            shutil.rmtree(store / "set-aside")
+            assert finished.table() == table, name
+
+
+@pytest.mark.parametrize("damage", [half, empty, garbage, folder_instead, Path.unlink])
+def test_a_damaged_pack_is_one_sentence_and_results_stay(
+    finished: Folder, damage: Callable[[Path], None]
+) -> None:
+    pack, spare = finished.path / "pack", finished.path / "spare"
+    shutil.copytree(pack, spare)
+    good, table = finished.contents(), finished.table()
+    for name in [path.relative_to(pack) for path in files(pack)]:
+        digest = name.suffix == ".json"  # only spares reading the images again
+        if digest and damage is folder_instead:
+            continue
+        damage(pack / name)
+        said = finished(*RUN)
+        answered(said)
+        assert (said.code == 0) == digest, (name, said.all)
+        assert digest or name.name in said.err
+        assert finished.table() == table
+        shutil.rmtree(pack)
+        shutil.copytree(spare, pack)
+    assert finished.contents() == good
+    assert "Nothing is left to do" in finished(*RUN).out
