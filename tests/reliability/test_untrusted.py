@@ -1,4 +1,4 @@
-"""What others wrote is read as data: nothing of it runs, leaves its folder, or ends in a traceback."""
+"""What others wrote is read as data: none of it runs, leaves its folder, or ends a command."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def is_unsafe(name: str, keywords: dict[str, Any]) -> bool:
         return not last.startswith("safe_") and "Safe" not in str(keywords) and last != "compose"
     if name in ("eval", "exec", "compile", "__import__", "os.system", "joblib.load"):
         return True
-    if name.split(".")[0] in ("pickle", "dill", "cloudpickle", "marshal", "shelve"):
+    if name.partition(".")[0] in ("pickle", "dill", "cloudpickle", "marshal", "shelve"):
         return True
     return bool(keywords.get("allow_pickle")) or bool(keywords.get("shell"))
 
