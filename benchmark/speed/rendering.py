@@ -8,7 +8,7 @@ import numpy as np
 
 from vtbench.benchmark.speed.measuring import Work
 from vtbench.tasks.simulator.generator import Generator
-from vtbench.tasks.simulator.packs import SimulatedPack
+from vtbench.tasks.simulator.packs import simulated_packs
 from vtbench.tasks.simulator.sensors import SENSORS
 from vtbench.tasks.simulator.sets import SETS
 
@@ -18,7 +18,7 @@ def rendering(*, size: int, images: int, device: str = "cpu") -> Iterator[tuple[
 
     Raises DataError for a size that cannot be rendered.
     """
-    for pack in SimulatedPack.__subclasses__():
+    for pack in simulated_packs():
         generator = Generator(SENSORS[pack.sensors[0]], size=size, seed=0, device=device)
         sets = [SETS[name] for name in pack.tasks]
         each = max(1, images // len(sets))

@@ -253,3 +253,8 @@ def _task(scenes: SceneSet) -> TaskDeclaration:
     if label:  # the first class column; the material set has two more
         return TaskDeclaration(dataset=scenes.name, label=label, title=scenes.title)
     return TaskDeclaration(dataset=scenes.name, targets=tuple(scenes.columns), title=scenes.title)
+
+
+def simulated_packs() -> list[type[SimulatedPack]]:
+    """The packs of this module: plugins may have further ones."""
+    return [pack for pack in SimulatedPack.__subclasses__() if pack.__module__ == __name__]

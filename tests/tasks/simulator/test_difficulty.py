@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from vtbench.tasks.simulator.generator import Generator
-from vtbench.tasks.simulator.packs import SimulatedPack
+from vtbench.tasks.simulator.packs import simulated_packs
 from vtbench.tasks.simulator.sensors import SENSORS
 from vtbench.tasks.simulator.sets import SETS
 
-HOME = {task: pack.sensors[0] for pack in SimulatedPack.__subclasses__() for task in pack.tasks}
+HOME = {task: pack.sensors[0] for pack in simulated_packs() for task in pack.tasks}
 HOME |= dict.fromkeys(tuple(SETS)[:6], "vitactip")  # the default among the three of that build
 
 

@@ -13,11 +13,11 @@ from vtbench.tasks.data.pack import Pack
 from vtbench.tasks.errors import DataError
 from vtbench.tasks.simulator import packs
 from vtbench.tasks.simulator.packs import (
-    SimulatedPack,
     TacTipSim,
     ViTacSim,
     ViTacTipSim,
     fewest_images,
+    simulated_packs,
     split_ranges,
 )
 from vtbench.tasks.simulator.random import balanced_codes
@@ -26,7 +26,7 @@ from vtbench.tasks.simulator.sensors import SENSORS
 from vtbench.tasks.simulator.sets import SETS
 
 COUNTS = dict.fromkeys(ViTacTipSim.tasks, 40) | {"shape": 140, "grating": 60, "material": 160}
-PACKS = {cls.name: cls for cls in SimulatedPack.__subclasses__()}
+PACKS = {cls.name: cls for cls in simulated_packs()}
 TRANSFER = ("magictac-t-sim", "magictac-d-sim", "gelsight-sim", "pnutac-sim")
 
 
