@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from vtbench.benchmark import checkpoint, gradients, monitor
+from vtbench.benchmark.compiling import compile_encoders
 from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted
 from vtbench.benchmark.loggers import NO_LOGGERS, LoggerPlan
@@ -69,6 +70,7 @@ class Plan:
     device: str = "cpu"  # of several GPUs the first
     devices: int = 1  # processes that share a batch; see `together`
     precision: str = "32"  # 32 | bf16 | 64, which tests compare in
+    compile: bool = False
     loggers: LoggerPlan = NO_LOGGERS
     report: Report = field(default=lambda *_: None)
     should_stop: Callable[[], bool] = field(default=lambda: False)
@@ -165,6 +167,7 @@ class Training:
         self.step = 0
         self.kept: dict[str, Any] = {}  # epoch (from 1), loss and monitor of what is to be saved
         self.log = TrainingLog(folder, method, plan.loggers)
+        self.compiled = False
         self.seconds = 0.0  # spent by earlier processes on this training
         self.started = clock()
         folder.mkdir(parents=True, exist_ok=True)
@@ -175,6 +178,8 @@ class Training:
             distributed.join_batch_norms(self.method, self.fabric.device)
         self.method.to(self.fabric.device)
         self.method.encoder.to(memory_format=torch.channels_last)
+        if self.plan.compile:
+            self.compiled = compile_encoders(self.method, self.fabric.device)
         optimizer = build_optimizer(self.method, self.recipe, batch_size=self.batch_size)
         objective = Objective(
             self.method, self.recipe, size=self.plan.image_size, seed=self.plan.seed
@@ -343,6 +348,8 @@ class Training:
             "monitor": reading | {"collapse": monitor.collapse(reading)},
             "seconds": round(self.seconds + clock() - self.started, 3),
         }
+        if self.plan.compile:
+            summary["compiled"] = self.compiled
         if self.log.shares:
             summary["gradient_shares"] = self.log.shares
         if self.recipe.keep == "lowest_loss":

@@ -163,6 +163,7 @@ class _Run:
             device=self.site.device,
             devices=self.settings.hardware.devices,
             precision=self.site.precision,
+            compile=self.settings.hardware.compile,
             loggers=LoggerPlan.of(
                 self.settings.logging.loggers,
                 self.store.root,
