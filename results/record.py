@@ -266,7 +266,8 @@ def _check_relative(path: str | None) -> None:
         return
     check.text(path, "predictions", empty=False)
     posix, windows = PurePosixPath(path), PureWindowsPath(path)
-    if posix.is_absolute() or windows.anchor or ".." in windows.parts:
+    out = posix.is_absolute() or windows.anchor or ".." in windows.parts
+    if out or not path.isprintable():
         raise RecordError(f"predictions must be a path inside the store, not {path!r}")
 
 
