@@ -59,7 +59,7 @@ class World:
             "metrics": TASKS[task],
             "role": ROLES.get(base, "method"),
             "predictions": f"predictions/{identity}.npy",
-            "training": {"id": f"{base}{method.count('=')}-{seed}"} if trained else {},
+            "training": {"id": f"{base}{method.count('=')}-{seed}", "steps": 60} if trained else {},
             "settings": {},
             "code": {"encoding": "abcd"},
             "provenance": {
