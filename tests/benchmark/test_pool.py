@@ -165,12 +165,11 @@ def test_a_full_disk_is_named_and_leaves_no_file(
 # ------------------------------------------------------------------ results are the same
 
 
-@pytest.mark.parametrize("name", ["simclr", "swav"])
 def test_a_streamed_training_is_the_resident_one_bit_for_bit(
-    name: str, train: Callable[..., Any], images: torch.Tensor, tmp_path: Path
+    train: Callable[..., Any], images: torch.Tensor, tmp_path: Path
 ) -> None:
     ways = {"tensor": images, "pool": whole(images), "streamed": StreamedImages(whole(images))}
-    found = {way: train(name, tmp_path / way, images=given) for way, given in ways.items()}
+    found = {way: train("simclr", tmp_path / way, images=given) for way, given in ways.items()}
 
     for file in (checkpoint.ENCODER, checkpoint.LOG):
         first, *others = [(tmp_path / way / file).read_bytes() for way in ways]
