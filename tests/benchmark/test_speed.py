@@ -11,7 +11,7 @@ import torch
 from vtbench.benchmark import cli_speed, pretrain
 from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.settings import Settings, load_profile
-from vtbench.benchmark.speed import loop, measuring, probes, starting, steps, views
+from vtbench.benchmark.speed import growth, loop, measuring, probes, starting, steps, views
 from vtbench.benchmark.speed.measuring import Rate, measured
 from vtbench.benchmark.speed.rendering import rendering
 from vtbench.benchmark.speed.split import REST, Stopwatch
@@ -228,3 +228,63 @@ def test_waiting_does_the_work() -> None:
     measuring.waiting("cpu", lambda: done.append(1))
 
     assert done == [1]
+
+
+# ------------------------------------------------------------------------------ every command
+
+
+def test_every_command_says_what_it_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    few = {"rounds": 1, "threads": 1, "device": "cpu"}
+    monkeypatch.setattr(growth, "SIZES", (32, 40))
+    monkeypatch.setattr(growth, "BATCHES", (4, 8))
+    monkeypatch.setattr(growth, "IMAGES", (100, 200))
+    monkeypatch.setattr(
+        starting, "starts", lambda store: [("python", starting._process("-c", "pass"))]
+    )
+    said = {}
+    for command, options in {
+        cli_speed.views: {"sizes": [32], "batch": 2, **few},
+        cli_speed.loop: {"count": 3, **few},
+        cli_speed.probes: {"samples": 200, "width": 8, "batch": 64, "epochs": 1, **few},
+        cli_speed.growth: {
+            "method": "simclr", "profile": "quick", "overrides": list(SMALL), **few,
+        },
+        cli_speed.start: {"store": None, "rounds": 1},
+        cli_speed.memory: {
+            "methods": ["simclr"], "profile": "quick", "overrides": list(SMALL),
+            "threads": 1, "device": "cpu",
+        },
+    }.items():  # fmt: skip
+        command(**options)
+        said[command.__name__] = capsys.readouterr().out
+
+    assert said["views"].startswith("two views of 32 pixels, batches of 2, cpu, 1 thread(s)")
+    assert said["views"].count("\n") == 6
+    assert "the loop adds" in said["loop"]
+    assert "largest difference between the weights of both loops: 0.0e+00" in said["probes"]
+    assert [line.split(",")[0] for line in said["growth"].splitlines() if "CPU" in line] == [
+        "simclr: image size", "simclr: images in a batch", "probe: images",
+    ]  # fmt: skip
+    assert said["start"].split()[0] == "python"
+    assert float(said["memory"].splitlines()[1].split()[1]) > 100  # MiB: torch alone is more
+
+
+def test_the_split_of_a_run_adds_up(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tiny_profile: Path,
+) -> None:
+    monkeypatch.setenv("VTBENCH_CACHE", str(tmp_path))
+    cli_speed.split(
+        methods=["simclr", "random_init"], tasks=["force"], profile=str(tiny_profile), overrides=[]
+    )
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("%")]
+    shares = {line[:26].strip(): float(line.split()[-1].rstrip("%")) for line in lines}
+    passes = shares.pop("bare encoder passes")
+
+    assert set(shares) >= {"rendering", "training steps", "views", "encoding", "probes", "records"}
+    assert sum(shares.values()) == pytest.approx(100, abs=1)
+    assert 0 < passes < 100
