@@ -68,11 +68,14 @@ def transfer_sources(
 ) -> dict[str, PackSource]:
     """The tasks that encoders trained on `home` may be transferred to: task -> its pack.
 
-    Without names these are the built-in simulated sets where `home` is simulated too, and nothing
-    where it is real. Raises UsageError for a pack that has a task of `home` or of another one
-    named, and for real and simulated data in one transfer: no table mixes them.
+    Names may be joined by commas. Without names these are the built-in simulated sets where `home`
+    is simulated too, and nothing where it is real. Raises UsageError for a pack that has a task of
+    `home` or of another one named, and for real and simulated data in one transfer: no table mixes
+    them.
     """
-    names = list(named) or (list(TRANSFER_DATASETS) if home.source == "simulated" else [])
+    names = [name for each in named for name in each.split(",")]
+    if not names and home.source == "simulated":
+        names = list(TRANSFER_DATASETS)
     found: dict[str, PackSource] = {}
     for source in (locate(name, settings, registry) for name in names):
         if not named and source.name == home.name:
