@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from vtbench.benchmark.errors import VTBenchError
+from vtbench.benchmark.memory import is_out_of_memory
 from vtbench.results.atomic import write_atomically
 from vtbench.results.store import UNREADABLE, refusal
 
@@ -53,8 +54,8 @@ def load_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
         state = torch.load(path, map_location="cpu", weights_only=True) if whole else None
         if isinstance(state, dict) and state.get("identity") == identity:
             return state
-    except Exception:  # torch.load raises whatever the damage happens to trigger
-        pass
+    except Exception as error:  # torch.load raises whatever the damage happens to trigger
+        _raise_if_out_of_memory(error)
     _set_aside(path)
     return None
 
@@ -99,8 +100,8 @@ def load_summary(folder: Path, identity: str) -> dict[str, Any] | None:
         _set_aside(folder / SUMMARY)
     except FileNotFoundError:
         return None
-    except Exception:  # safetensors raises whatever the damage happens to trigger
-        pass
+    except Exception as error:  # safetensors raises whatever the damage happens to trigger
+        _raise_if_out_of_memory(error)
     _set_aside(folder / ENCODER)
     return None
 
@@ -152,11 +153,18 @@ def load_encoder(folder: Path, encoder: torch.nn.Module) -> None:
         encoder.load_state_dict(load_file(folder / ENCODER))
 
 
+def _raise_if_out_of_memory(error: Exception) -> None:
+    """A file is not damaged because there was no memory to read it into."""
+    if is_out_of_memory(error):
+        raise error
+
+
 @contextmanager
 def _readable(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        _raise_if_out_of_memory(error)
         raise VTBenchError(
             f"The encoder {folder / ENCODER} cannot be read ({type(error).__name__}); "
             "delete its folder and run again."

@@ -348,3 +348,19 @@ def test_an_allocation_that_cannot_be_had_is_told_as_out_of_memory() -> None:
         torch.empty(2**60, dtype=torch.uint8)
 
     assert is_out_of_memory(found.value)
+
+
+def test_a_checkpoint_is_not_damaged_because_memory_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.save_checkpoint(tmp_path, {"identity": "mine", "step": 3})
+
+    def short(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched, pytest.raises(MemoryError):
+        patched.setattr(checkpoint.torch, "load", short)
+        checkpoint.load_checkpoint(tmp_path, "mine")
+
+    state = checkpoint.load_checkpoint(tmp_path, "mine")
+    assert state is not None and state["step"] == 3
