@@ -82,6 +82,7 @@ def test_a_run_killed_between_any_two_steps_of_a_write_ends_as_one_never_killed(
 
 def events(folder: Folder, *arguments: str) -> list[str]:
     """What happens in an undisturbed run, in order."""
+    assert folder("plan", *arguments[1:]).code == 0  # the digests of the pack are kept from now on
     trace = folder.path / "events.txt"
     done = folder.process(*arguments, hook=HOOK.format(at="", number=0, trace=str(trace)))
     assert done.code == 0, done.all
