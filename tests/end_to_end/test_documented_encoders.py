@@ -1,4 +1,4 @@
-"""docs/encoders.md and docs/python.md: their commands and their Python run, on a tiny profile."""
+"""docs/encoders.md and docs/python.md: their Python runs, on a tiny profile."""
 
 from __future__ import annotations
 
@@ -26,23 +26,6 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 COMMANDS = [line for block in blocks(ENCODERS, "bash") for line in block.splitlines()]
-
-
-@pytest.mark.parametrize("command", [c for c in COMMANDS if "export" not in c])
-def test_runs_of_the_page_are_planned(command: str, here) -> None:
-    if "timm/" in command:
-        pytest.importorskip("timm")
-    torch.save(Encoder(width=4).state_dict(), "moco.pt")
-    save_file(Encoder(width=8).state_dict(), "imagenet.safetensors")
-    program, verb, *words = shlex.split(command)
-    assert (program, verb) == ("bench", "run")
-    if "--logger" in words:  # `bench plan` trains nothing, so that nobody is told of it
-        at = words.index("--logger")
-        words[at : at + 2] = ["--set", f"logging.loggers={words[at + 1]}"]
-    done = here("plan", *words, "--profile", "tiny.yaml", "--data", "pack")
-
-    assert done.returncode == 0, done.stderr
-    assert "0 cached" in done.stdout
 
 
 def test_the_export_of_the_page_writes_what_it_says(here) -> None:

@@ -8,18 +8,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import typer.main
 
 from vtbench.benchmark import registry
-from vtbench.benchmark.cli import app
-from vtbench.benchmark.console import join_lists
 from vtbench.benchmark.contract.checking import checks
 from vtbench.benchmark.subjects import find
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 COMMANDS = re.findall(r"^    (bench [^#\n]*|pip [^#\n]*)", PAGE, flags=re.MULTILINE)
-MENTIONED = re.findall(r"`(bench [^`]*)`", PAGE)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda text: re.search(r"class (\w+)", text)[1])
@@ -68,17 +64,3 @@ def test_the_commands_of_the_page_run_one_after_the_other(here, monkeypatch) -> 
         assert done.returncode == 0, (command, done.stdout, done.stderr)
 
     assert len(written) == 3
-
-
-@pytest.mark.parametrize("command", sorted({*MENTIONED, *COMMANDS}))
-def test_every_command_of_the_page_has_its_options(command: str) -> None:
-    words = join_lists(shlex.split(command)[1:])
-    if command.startswith("pip") or not words:
-        return
-    click = typer.main.get_command(app)
-    context = click.make_context("bench", [], resilient_parsing=True)
-    found = click.get_command(context, words[0])
-
-    assert found is not None, command
-    if len(words) > 1 and not hasattr(found, "commands"):
-        found.make_context(words[0], words[1:], parent=context)
