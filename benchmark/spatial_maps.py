@@ -32,7 +32,7 @@ from vtbench.results.figures.maps import ViewPair, view_pairs
 from vtbench.results.figures.style import Facts, Plate
 
 if TYPE_CHECKING:
-    from vtbench.benchmark.figures import Desk
+    from vtbench.benchmark.figure_desk import Desk
     from vtbench.benchmark.settings import Settings
     from vtbench.methods.base import Method, Views
     from vtbench.methods.recipe import Recipe

@@ -112,15 +112,17 @@ def _head(comparison: Comparison, width: int) -> list[str]:
     return lines + [part for line in _standings(comparison) for part in _bullet(line, width)]
 
 
+def standings(tables: Sequence[TableMatch]) -> list[str]:
+    """What may be compared in which of the tables."""
+    named: dict[str, list[str]] = {}
+    for table in tables:
+        named.setdefault(table.standing, []).append(NUMERALS[table.number])
+    return [f"{_named(numbers)}: {standing}" for standing, numbers in named.items()]
+
+
 def _standings(comparison: Comparison) -> list[str]:
     """What may be compared in which tables, and what is missing."""
-    tables: dict[str, list[str]] = {}
-    for table in comparison.tables:
-        tables.setdefault(table.standing, []).append(NUMERALS[table.number])
-    said = [f"{_named(numbers)}: {standing}" for standing, numbers in tables.items()]
-    if not comparison.tables:
-        said = ["Nothing to compare yet."]
-    return [*said, *comparison.lacking]
+    return [*(standings(comparison.tables) or ["Nothing to compare yet."]), *comparison.lacking]
 
 
 def _named(numerals: Sequence[str]) -> str:
@@ -152,10 +154,13 @@ def _headline(found: Finding) -> str:
 
 def _remarks(found: Finding) -> list[str]:
     """Evidence, what the paper's own tables say where it is something else, and the note."""
-    remarks = _seen(found)
-    if found.printed != "holds":
-        remarks.append("In the paper's own tables this does not hold.")
-    return [*remarks, *([f"Note: {found.claim.note}"] if found.claim.note else [])]
+    return [*told(found), *([f"Note: {found.claim.note}"] if found.claim.note else [])]
+
+
+def told(found: Finding) -> list[str]:
+    """The evidence on a claim, and that the paper's own tables say something else."""
+    in_print = "In the paper's own tables this does not hold."
+    return [*_seen(found), *([in_print] if found.printed != "holds" else [])]
 
 
 def _seen(found: Finding) -> list[str]:
@@ -231,14 +236,15 @@ def _order(table: TableMatch) -> tuple[list[str], list[list[str]]]:
 def _order_row(column: ColumnMatch) -> list[str]:
     found = column.agreement
     both = sum(cell.rank is not None for cell in column.cells)
-    numbers = [f"{found.tau:+.2f}", _p(found.p)] if found else ["–", "–"]
+    numbers = [f"{found.tau:+.2f}", p_text(found.p)] if found else ["–", "–"]
     return [
         column.column.title, *numbers, str(both),
         _leaders(column.first), _leaders(column.published_first),
     ]  # fmt: skip
 
 
-def _p(p: float) -> str:
+def p_text(p: float) -> str:
+    """A p-value with three decimals."""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 

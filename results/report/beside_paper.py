@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vtbench.results import compare_text
 from vtbench.results.cells import Column
 from vtbench.results.claim_verdicts import Finding
 from vtbench.results.compare_text import Comparison
@@ -48,7 +49,7 @@ def claim_views(findings: Sequence[Finding]) -> list[ClaimView]:
             source=found.claim.source,
             verdict=found.verdict + (f" ({found.reason})" if found.reason else ""),
             look=_CLASSES[found.verdict],
-            evidence=_evidence(found),
+            evidence=compare_text.told(found),
             note=found.claim.note,
         )
         for found in findings
@@ -57,14 +58,7 @@ def claim_views(findings: Sequence[Finding]) -> list[ClaimView]:
 
 def standings(comparison: Comparison) -> list[str]:
     """What may be compared in which tables, and what is missing."""
-    tables: dict[str, list[str]] = {}
-    for match in shown_matches(comparison):
-        tables.setdefault(match.standing, []).append(NUMERALS[match.number])
-    said = [
-        f"Table{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}: {standing}"
-        for standing, numbers in tables.items()
-    ]
-    return [*said, *comparison.lacking]
+    return [*compare_text.standings(shown_matches(comparison)), *comparison.lacking]
 
 
 def shown_matches(comparison: Comparison) -> list[TableMatch]:
@@ -96,25 +90,12 @@ def value_grids(match: TableMatch) -> list[Grid]:
     ]
 
 
-def _evidence(found: Finding) -> list[str]:
-    told = list(found.evidence)
-    if found.verdict == "not decided" and found.seen is not None:
-        told.append(f"The means are {found.seen}.")
-    if found.printed != "holds":
-        told.append("In the paper's own tables this does not hold.")
-    return told
-
-
 def _order(column: ColumnMatch) -> list[str]:
     found = column.agreement
     both = sum(cell.rank is not None for cell in column.cells)
-    tau, p = (f"{found.tau:+.2f}", _p(found.p)) if found else ("–", "–")
+    tau, p = (f"{found.tau:+.2f}", compare_text.p_text(found.p)) if found else ("–", "–")
     names = [_leaders(column.first), _leaders(column.published_first)]
     return [column.column.title, tau, p, str(both), *names]
-
-
-def _p(p: float) -> str:
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _leaders(names: Sequence[str]) -> str:

@@ -104,12 +104,12 @@ def test_percentages_of_the_text_are_those_of_the_table():
 
 
 def test_changing_a_printed_number_changes_the_verdict(monkeypatch):
-    from vtbench.results import claim_verdicts
+    from vtbench.results import claim_sources
 
     other = {row: dict(cells) for row, cells in published(2).items()}
     other["byol"]["gelsight", "top1"] = 99.0
     tables = {n: other if n == 2 else published(n) for n in (1, 2, 3, 4)}
-    monkeypatch.setattr(claim_verdicts, "published", tables.__getitem__)
+    monkeypatch.setattr(claim_sources, "published", tables.__getitem__)
 
     verdicts = {found.claim.id: found.verdict for found in judge(Printed())}
     assert verdicts["barlow-twins-gelsight"] == "does not hold"
