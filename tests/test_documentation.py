@@ -65,7 +65,7 @@ SMALL = ["--profile", "smaller.yaml"]
 CHEAPER = {
     "diagnose": [*SMALL, "--data", "PACK", "--images", "4"],
     "report": ["--no-figures"],
-    "data render": ["--size", "32"],
+    "data render": ["--size", "32", "--count", "2"],
     "sweep": ["--sensor", "camera", "--data", "PACK"],
 }
 #: Commands whose options are explained by --help alone.
