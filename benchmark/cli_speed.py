@@ -290,7 +290,10 @@ def _subject(
     if settings.encoder.precision == "auto":
         settings = settings.with_precision("bf16" if supports_bf16(device) else "32")
     rows = select_rows(methods, registry.methods(), settings.pretrain)
-    names = [str(row.spec) for row in rows if row.route == "pretrain"]
+    trained = [row for row in rows if row.route == "pretrain"]
+    if list(methods) == ["all"]:
+        trained = [row for row in trained if row.role == "method"]
+    names = [str(row.spec) for row in trained]
     return settings, settings.encoder.precision, list(dict.fromkeys(names))
 
 
