@@ -84,6 +84,7 @@ def resolve(
         raise UsageError(
             f"{spec.name} has no setting {key!r}{suggestion(key, setting_names(cls))}."
         )
+    _check_switches(cls, spec, recipe)
     chosen = {key: value for key, value in recipe.settings.items() if key not in cls.terms}
     own_terms = {key: value for key, value in recipe.settings.items() if key in cls.terms}
     weights = _typed(dict[str, float], {**own_terms, **terms}, spec)
@@ -104,6 +105,15 @@ def _check_values(spec: Spec) -> None:
     for key, value in spec.settings:
         if isinstance(value, str) and value.lstrip("+-").lower() in ("nan", "inf", "infinity"):
             raise UsageError(f"In {str(spec)!r}, {key} must be a finite number.")
+
+
+def _check_switches(cls: type[Method], spec: Spec, recipe: Recipe) -> None:
+    """true and false are for switches: as a number true would silently be 1."""
+    config = {field.name: field.default for field in fields(cls.Config)}
+    defaults = {**cls.terms, **config, **_shallow(recipe)}
+    for key, value in spec.settings:
+        if isinstance(value, bool) and not isinstance(defaults.get(key), bool):
+            raise UsageError(f"In {str(spec)!r}, {key} is no switch: {value} does not fit.")
 
 
 def _check_config(config: MethodConfig, spec: Spec) -> None:

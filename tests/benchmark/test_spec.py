@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vtbench.benchmark import assemble, registry
 from vtbench.benchmark.errors import UsageError
+from vtbench.benchmark.settings import load_profile
 from vtbench.benchmark.spec import Spec, canonical, read_value, split_list
 
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,12}", fullmatch=True)
@@ -58,3 +60,12 @@ def test_any_text_is_a_spec_or_a_usage_error(text: str) -> None:
 
 def test_lists_split_at_commas_and_spaces_without_repeats() -> None:
     assert split_list(["sarl,byol", " simclr  sarl "]) == ["sarl", "byol", "simclr"]
+
+
+@pytest.mark.parametrize("text", ["byol:ema=true", "sarl:ram=false", "simclr:lr=true"])
+def test_true_is_no_number(text: str) -> None:
+    spec = Spec.parse(text)
+    with pytest.raises(UsageError, match="is no switch"):
+        assemble.resolve(
+            registry.methods()[spec.name], spec, load_profile("quick").settings.pretrain
+        )
