@@ -231,6 +231,8 @@ def _checked(own: Mapping[str, Tensor], backbone: str, width: int, path: Path) -
                 f"{path}: {key} has shape {tuple(tensor.shape)}, but {RESNETS[backbone].title} of "
                 f"width {width} has {tuple(default.shape)}."
             )
+        if default.is_floating_point() and not tensor.is_floating_point():
+            raise UsageError(f"{path}: {key} holds {tensor.dtype} and no floating-point weights.")
         tensors[key] = tensor.to(default.dtype)
         if not torch.isfinite(tensors[key]).all():
             raise UsageError(f"{path}: {key} holds values that are not finite.")

@@ -110,6 +110,7 @@ WRONG = {
     "grey": (lambda s: s | {"conv1.weight": torch.zeros(4, 1, 7, 7)}, "colour images"),
     "no stem": (lambda s: without(s, "conv1.weight"), "lacks conv1.weight"),
     "blocks": (prefixed_block, "3, 2, 2, 2 basic blocks"),
+    "integers": (lambda s: s | {"bn1.weight": torch.ones(4, dtype=torch.int64)}, "torch.int64"),
     "values": (lambda s: s | {"bn1.weight": torch.full((4,), float("nan"))}, "not finite"),
     "transformer": (lambda s: {"blocks.0.attn.qkv.weight": torch.zeros(2)}, "holds no ResNet"),
     "nothing": (lambda s: {"epoch": 3}, "no state dict"),
