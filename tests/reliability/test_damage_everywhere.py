@@ -86,29 +86,39 @@ def _logs(names: dict[str, object]) -> list[str]:
     return [name for name in names if name.endswith("losses.jsonl")]
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("damage", [half, garbage])
 def test_a_store_whose_files_of_every_kind_are_damaged_is_repaired_by_the_next_run(
     finished: Folder, damage: Callable[[Path], None]
 ) -> None:
     store = finished.path / "runs"
     good, table = finished.contents(), finished.table()
-    for path in one_of_each_kind(store).values():
-        damage(path)
     for cell in (store / "cells").glob("*--simclr--*"):  # so that its encoder is needed again
         cell.unlink()
+        for path in (store / "predictions").glob(f"{cell.stem.rpartition('--')[2]}.*"):
+            path.unlink()
+    damaged = one_of_each_kind(store)
+    for path in damaged.values():
+        damage(path)
 
     again = repaired(finished, good, table)
 
     status = finished("status").all
-    for kind, path in one_of_each_kind(finished.path / "runs").items():
+    for kind, path in damaged.items():
         if kind in ("cells/json", "encoders/training.json", "predictions/npy"):
             assert path.name in status, kind
     assert "set aside" in again.err
     assert "Nothing is left to do" in finished(*RUN).out
 
 
-@pytest.mark.parametrize("kind", ["encoder.safetensors", "training.json"])
-@pytest.mark.parametrize("damage", [flipped, folder_instead])
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [
+        (flipped, "encoder.safetensors"),
+        (flipped, "training.json"),
+        (folder_instead, "training.json"),
+        pytest.param(folder_instead, "encoder.safetensors", marks=pytest.mark.slow),
+    ],
+)
 def test_an_encoder_that_is_not_what_was_written_is_made_anew_and_named(
     finished: Folder, damage: Callable[[Path], None], kind: str
 ) -> None:
@@ -147,6 +157,7 @@ def _numbers() -> object:
     return torch.arange(5000.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cells", "features", "predictions", "locks"])
 def test_a_folder_in_the_place_of_a_file_is_named_and_nothing_is_lost(
     finished: Folder, kind: str

@@ -48,8 +48,8 @@ def left_over(folder: Folder) -> list[Path]:
     ("number", "code", "words"),
     [
         (1, errno.ENOSPC, "no space is left for"),  # of the first checkpoint
-        (4, errno.EROFS, "is read-only"),
-        (9, errno.EDQUOT, "no space is left for"),
+        pytest.param(4, errno.EROFS, "is read-only", marks=pytest.mark.slow),
+        pytest.param(9, errno.EDQUOT, "no space is left for", marks=pytest.mark.slow),
         (15, errno.EIO, "cannot be written (Input/output error)"),  # of arrays and records
     ],
 )
@@ -140,6 +140,7 @@ def test_a_store_that_becomes_read_only_is_one_sentence(folder: Folder) -> None:
     assert folder(*THEN).code == 0
 
 
+@pytest.mark.slow
 def test_a_pack_on_a_full_disk_is_one_sentence_and_leaves_nothing(folder: Folder) -> None:
     folder.environment["VTBENCH_CACHE"] = str(folder.path / "cache")
     asked = ("run", "--profile", "tiny.yaml", "--methods", "random_init", "--tasks", "shape")

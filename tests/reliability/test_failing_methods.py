@@ -279,6 +279,7 @@ def test_methods_of_every_fault_are_recorded_and_the_others_are_as_without_them(
     assert "&lt;script&gt;alert(1)" in page
 
 
+@pytest.mark.slow
 def test_a_method_that_ends_its_process_ends_no_worker(folder: Folder, plugin: Path) -> None:
     folder.environment["PYTHONPATH"] = str(plugin)
 
@@ -292,16 +293,16 @@ def test_a_method_that_ends_its_process_ends_no_worker(folder: Folder, plugin: P
 
 
 def test_a_module_that_ends_the_process_when_imported_is_a_failed_row(
-    folder: Folder, tmp_path: Path
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "leaving.py").write_text("import sys\nsys.exit(0)\n")
     about = tmp_path / "leaving-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: leaving\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[vtbench.methods]\nleaving = leaving:Method\n")
-    folder.environment["PYTHONPATH"] = str(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
 
-    done = folder.process(*RUN, "--methods", "leaving,random_init")
+    done = folder(*RUN, "--methods", "leaving,random_init")
 
     assert done.code == 1, done.all
     found = records(folder.path / "runs")

@@ -18,9 +18,9 @@ RUN = ("run", "--profile", "tiny.yaml", "--data", "pack")
 
 
 def test_the_order_of_methods_tasks_protocols_and_runs_changes_nothing(folder: Folder) -> None:
-    one = ("--methods", "byol,random_init", "--tasks", "shape,bar", "--protocol", "linear,knn")
+    one = ("--methods", "byol,raw_pixels", "--tasks", "shape,bar", "--protocol", "linear,knn")
     assert folder(*RUN, *one, "--seeds", "2", "--store", "one").code == 0
-    other = ("--methods", "random_init,byol", "--protocol", "knn,linear", "--store", "other")
+    other = ("--methods", "raw_pixels,byol", "--protocol", "knn,linear", "--store", "other")
     assert folder(*RUN, *other, "--tasks", "bar", "--seeds", "1").code == 0  # in parts
     assert folder(*RUN, *other, "--tasks", "bar,shape", "--seeds", "2").code == 0
 
@@ -43,6 +43,7 @@ def test_what_is_drawn_at_random_elsewhere_in_the_process_changes_nothing(folder
     assert folder.contents("one") == folder.contents("other")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="has no pseudo-terminals")
 def test_a_terminal_and_a_pipe_get_the_same_results(folder: Folder) -> None:
     asked = (*RUN, "--methods", "sarl,random_init", "--tasks", "all")

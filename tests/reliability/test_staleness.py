@@ -134,7 +134,7 @@ PATHS = tuple(path for path in setting_paths() if path not in UNSET)
 
 
 @settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(paths=st.sets(st.sampled_from(PATHS), min_size=1, max_size=3))
 def test_changed_settings_make_the_cells_stale_that_depend_on_them(

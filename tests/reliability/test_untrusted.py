@@ -259,7 +259,7 @@ texts = st.one_of(
     ),
 )  # fmt: skip
 fuzzed = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
