@@ -98,10 +98,11 @@ def steps(
             training = module.start(name, settings, place, device=device, precision=precision)
             found = module.steps(training, count=count, workers=workers)
             candidates |= {f"{name} {what}": work for what, work in found}
-        rates = measured(candidates, rounds=rounds, time=_time(device, threads))
+        rates = measured(candidates, rounds=rounds, time=_time(device, threads + workers))
     _line(
         f"profile {profile}: {settings.encoder.image_size} pixels, width {settings.encoder.width}, "
-        f"batch {settings.pretrain.batch_size}, precision {precision}, {_setting(device, threads)}"
+        f"batch {settings.pretrain.batch_size}, precision {precision}, "
+        f"{_setting(device, threads, workers)}"
     )
     _step_table(names, {rate.name: rate.median for rate in rates})
 
@@ -272,9 +273,11 @@ def _is_alone(device: str, threads: int) -> bool:
     return device == "cpu" and threads == 1
 
 
-def _setting(device: str, threads: int) -> str:
-    seconds = "CPU seconds" if _is_alone(device, threads) else "seconds of the clock"
-    return f"{device}, {threads} thread(s), {seconds}"
+def _setting(device: str, threads: int, workers: int = 0) -> str:
+    alone = _is_alone(device, threads + workers)
+    beside = f", {workers} worker(s) of the DataLoader" if workers else ""
+    seconds = "CPU seconds" if alone else "seconds of the clock"
+    return f"{device}, {threads} thread(s){beside}, {seconds}"
 
 
 def _subject(

@@ -73,7 +73,7 @@ def steps(training: Training, *, count: int, workers: int = 0) -> Iterator[tuple
 
     def train() -> int:
         for rows in itertools.islice(itertools.cycle(batches), count):
-            training.step %= training.total_steps  # schedules end there
+            training.step = 1  # in this step no training looks at the gradients of its terms
             training.run_step(rows)
         return images
 

@@ -1,8 +1,8 @@
 """Two views of every image: the batched views against pipelines that take one image at a time.
 
-All candidates draw from the same distributions (`recipe.Augmentation`) and start from uint8 in
-memory. torchvision's two do the same operations in the same order; lightly's are its own, whose
-blur is PIL's approximation by boxes.
+All candidates start from uint8 in memory. torchvision's two draw from the same distributions
+(`recipe.Augmentation`) and do the same operations in the same order; lightly's are its own: one
+ratio of crops, and a blur that is PIL's approximation by boxes.
 """
 
 from __future__ import annotations
