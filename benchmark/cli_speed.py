@@ -248,17 +248,12 @@ def split(
 
 def _prepared(device: str, threads: int) -> str:
     """Set up torch as a worker has it; returns the device."""
-    from vtbench.benchmark.launch import Workers
+    from vtbench.benchmark.memory import set_up_torch
     from vtbench.benchmark.settings import Hardware
+    from vtbench.benchmark.workers import Workers
 
     chosen = Workers.choose(Hardware(jobs=1, threads=threads, device=device)).device
-
-    import torch
-
-    from vtbench.benchmark.memory import keep_freed_memory
-
-    torch.set_num_threads(threads)
-    keep_freed_memory()
+    set_up_torch(threads)
     return chosen
 
 
@@ -289,9 +284,8 @@ def _subject(
     from vtbench.benchmark.rows import select_rows
     from vtbench.benchmark.settings import load_profile
 
-    settings = load_profile(profile, overrides).settings
-    if settings.encoder.precision == "auto":
-        settings = settings.with_precision("bf16" if supports_bf16(device) else "32")
+    precision = "bf16" if supports_bf16(device) else "32"
+    settings = load_profile(profile, overrides).settings.with_precision(precision)
     rows = select_rows(methods, registry.methods(), settings.pretrain)
     trained = [row for row in rows if row.route == "pretrain"]
     if list(methods) == ["all"]:

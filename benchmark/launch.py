@@ -21,7 +21,7 @@ from typing import Any
 
 from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted, VTBenchError
-from vtbench.benchmark.memory import keep_freed_memory
+from vtbench.benchmark.memory import set_up_torch
 from vtbench.benchmark.packs import PackSource
 from vtbench.benchmark.planning import Job, Site
 from vtbench.benchmark.settings import Settings
@@ -162,10 +162,7 @@ class _Worker:
 
     @classmethod
     def begin(cls, tell: Listener, stop: Any, device: str, threads: int) -> None:
-        import torch
-
-        torch.set_num_threads(threads)
-        keep_freed_memory()
+        set_up_torch(threads)
         cls.tell, cls.stop, cls.device = staticmethod(tell), stop, device
 
 

@@ -39,6 +39,14 @@ _ALLOCATION_FAILED = (
 )
 
 
+def set_up_torch(threads: int) -> None:
+    """What every process does before it trains: its number of threads, and `keep_freed_memory`."""
+    import torch
+
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+
+
 def keep_freed_memory() -> None:
     """Let freed blocks be used again instead of handing them back at once.
 

@@ -207,8 +207,8 @@ class Hardware(Section):
     """How the work is spread. The number of jobs changes nothing but the time it takes; another
     device, or number of threads or devices, rounds differently.
 
-    compile: encoders of trainings by torch.compile, where it works. Compiling takes minutes for each
-    training; on CPUs a step gained 6 % or nothing, GPUs are untried.
+    compile: encoders of trainings by torch.compile, where it works. Compiling takes minutes for
+    each training; on CPUs a step gained 6 % or nothing, GPUs are untried.
     devices: of each training, which share its batches. launch: where jobs run, and slurm: what each
     job on a cluster asks for; see `vtbench.benchmark.slurm`. images: of a training, all on its
     device or read from disk batch by batch; see `vtbench.benchmark.memory`.

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtbench.benchmark.errors import Detached, Interrupted, UsageError, suggestion
 from vtbench.benchmark.launch import Event, Listener, reporter, stop_on_signal
+from vtbench.benchmark.memory import set_up_torch
 from vtbench.benchmark.planning import Job, Site
 from vtbench.benchmark.settings import Hardware
 from vtbench.benchmark.workers import Workers
@@ -158,11 +159,9 @@ class Training:
 
     def __call__(self) -> dict[str, str]:
         """{cell id: "done" or the reason of its failure}."""
-        import torch
-
         from vtbench.benchmark.runner import execute
 
-        torch.set_num_threads(self.threads)
+        set_up_torch(self.threads)
         path = _file(self.folder, self.job, "progress")
         tell = reporter(self.job.title, lambda event: _write(path, event), every=TELL_EVERY)
         outcome = execute(self.job, self.site, tell, lambda: False)

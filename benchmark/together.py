@@ -26,7 +26,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from vtbench.benchmark.errors import Interrupted, TrainingDiverged, VTBenchError
 from vtbench.benchmark.launch import end_with
-from vtbench.benchmark.memory import keep_freed_memory
+from vtbench.benchmark.memory import set_up_torch
 from vtbench.benchmark.pool import Images
 from vtbench.benchmark.pretrain import Plan, make_fabric, pretrain
 from vtbench.benchmark.recording import explain
@@ -86,8 +86,7 @@ class _Rank:
     def __call__(self, fabric: Fabric, senders: list[Connection], asked: Any) -> dict[str, Any]:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and sets `asked`
         threading.Thread(target=end_with, args=(self.parent,), daemon=True).start()
-        torch.set_num_threads(self.threads)
-        keep_freed_memory()
+        set_up_torch(self.threads)
         sender = senders[distributed.rank()]
 
         def report(done: int, total: int, info: dict[str, float]) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from vtbench.benchmark.memory import set_up_torch
 from vtbench.benchmark.settings import Settings
 
 MIB = 2**20
@@ -36,7 +37,7 @@ def _measure(spec: str, settings: Settings, device: str, precision: str, threads
 
     from vtbench.benchmark.speed.steps import BATCHES, start
 
-    torch.set_num_threads(threads)
+    set_up_torch(threads)
     with tempfile.TemporaryDirectory() as folder:
         training = start(spec, settings, Path(folder), device=device, precision=precision)
         idle = _resident()
