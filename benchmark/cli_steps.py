@@ -125,8 +125,8 @@ def make_packs(session: Session) -> None:
 
 def read_records(store: Store) -> list[Record]:
     """All records of a store; files that are none are named."""
-    records = store.records()
-    for path, reason in store.damaged():
+    records, damaged = store.survey()
+    for path, reason in damaged:
         _warn(f"set aside {path}: {reason}")
     return records
 

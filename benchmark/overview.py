@@ -18,6 +18,7 @@ from vtbench.results.selection import GroupKey, group_key, groups
 if TYPE_CHECKING:
     from vtbench.benchmark.planning import RunPlan
     from vtbench.benchmark.session import Session
+    from vtbench.results.quarantine import Damage
     from vtbench.results.record import Record
     from vtbench.results.store import Store
 
@@ -115,9 +116,10 @@ def _work_line(missing: Sequence[Any]) -> str:
 
 def overview(store: Store) -> str:
     """The store in numbers, a paragraph for each group of results."""
-    records = store.records()
+    records, damaged = store.survey()
     paragraphs = [_group_lines(key, found) for key, found in groups(records).items()]
-    rest = [*_in_progress(store), *_failures(records), *_damaged(store), *_doubted(store, records)]
+    rest = [*_in_progress(store), *_failures(records), *_set_aside(store, damaged)]
+    rest += _doubted(store, records)
     return "\n".join([f"Store {store.root}", *paragraphs, *rest])
 
 
@@ -147,8 +149,8 @@ def _failures(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _damaged(store: Store) -> list[str]:
-    return [f"set aside: {path} ({reason})" for path, reason in store.damaged()] + [
+def _set_aside(store: Store, damaged: Sequence[Damage]) -> list[str]:
+    return [f"set aside: {path} ({reason})" for path, reason in damaged] + [
         f"set aside: {path} (it could not be read)" for path in store.unreadable()
     ]
 

@@ -69,14 +69,17 @@ class Store:
 
     def records(self) -> list[Record]:
         """Every readable record, in the order of the file names; the rest is set aside."""
-        cells = self._cells()
-        return cells.read(cells.files())[0]
+        return self.survey()[0]
 
     def damaged(self) -> list[Damage]:
         """(path, reason) of all that could not be read, now or earlier, wherever it lies now."""
+        return self.survey()[1]
+
+    def survey(self) -> tuple[list[Record], list[Damage]]:
+        """`records` and `damaged` of one reading of all files."""
         cells = self._cells()
-        found = cells.read(cells.files())[1]
-        return sorted({*found, *self._quarantine().entries()})
+        records, found = cells.read(cells.files())
+        return records, sorted({*found, *self._quarantine().entries()})
 
     def set_aside(self) -> list[Damage]:
         """(path, reason) of what was set aside and lies there still."""
