@@ -14,14 +14,13 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vtbench.benchmark import encode, launch, pretrain, reference, runner
 from vtbench.benchmark.environment import cpu_clock
 from vtbench.benchmark.pretrain import Training
 from vtbench.benchmark.recording import Recorder
 from vtbench.benchmark.session import Request, Session
 from vtbench.benchmark.speed import steps
+from vtbench.benchmark.speed.measuring import measured
 
 #: Part -> where its functions are called from, and their names.
 PARTS: dict[str, list[tuple[Any, str]]] = {
@@ -114,17 +113,7 @@ def encoder_seconds(session: Session, trained_steps: int, folder: Path) -> float
             str(row.spec), settings, folder / str(rows),
             device="cpu", precision=settings.encoder.precision,
         )  # fmt: skip
-        batch = torch.arange(training.batch_size)
-        views = training.objective.module.views(training.images[batch], training.progress)
-        passes = steps.encoder_passes(training, views)
-        seconds += _median_of(lambda t=training, p=passes: steps.run_passes(t, p, STEPS_MEASURED))
-    return seconds / STEPS_MEASURED * trained_steps / max(rows, 1)
-
-
-def _median_of(work: Callable[[], None]) -> float:
-    found = []
-    for _ in range(ROUNDS):
-        begun = cpu_clock()
-        work()
-        found.append(cpu_clock() - begun)
-    return sorted(found)[ROUNDS // 2]
+        work = dict(steps.steps(training, count=STEPS_MEASURED))[steps.PASSES]
+        (rate,) = measured({steps.PASSES: work}, rounds=ROUNDS, time=cpu_clock)
+        seconds += training.batch_size / rate.median  # of a step
+    return seconds * trained_steps / max(rows, 1)
