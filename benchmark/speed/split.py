@@ -1,7 +1,8 @@
 """Where the time of a whole `bench run` goes.
 
 One run, in this process, in a store of its own, with the functions below timed: CPU seconds, those
-spent in a part that is called from another part counted for the inner one alone.
+spent in a part that is called from another part counted for the inner one alone. What the process
+spent before, on the interpreter and on imports, is a part too, so that the parts sum to the whole.
 """
 
 from __future__ import annotations
@@ -34,18 +35,21 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "probes": [(runner, "ask")],
     "records": [(Recorder, "done")],
 }
-REST = "everything else"
+START, REST = "start-up and imports", "everything else"
 STEPS_MEASURED, ROUNDS = 4, 5
 
 
 class Stopwatch:
-    """CPU seconds and calls of parts; of nested parts only the innermost runs."""
+    """CPU seconds and calls of parts; of nested parts only the innermost runs.
+
+    `START` is what the process had spent when the stopwatch was made.
+    """
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self._since = _seconds()
+        self.seconds: Counter[str] = Counter({START: self._since})
         self.calls: Counter[str] = Counter()
         self._running = [REST]
-        self._since = _seconds()
 
     def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, with its time counted for the part."""
@@ -90,16 +94,20 @@ def _watched(stopwatch: Stopwatch) -> Iterator[None]:
         yield
 
 
-def split(request: Request, listener: launch.Listener) -> tuple[Stopwatch, Session]:
-    """Carry out a request, whose store is new, in one process; where its CPU seconds went."""
-    stopwatch = Stopwatch()
-    with _watched(stopwatch):
-        session = Session.of(request)
-        session.make_packs(listener)
-        store = session.open_store(create=True)
-        session.run(session.plan(store.records()), store, listener)
-    stopwatch.stop()
-    return stopwatch, session
+def split(request: Request, stopwatch: Stopwatch, listener: launch.Listener) -> Session:
+    """Carry out a request, whose store is new, in one process; where its CPU seconds went.
+
+    An interruption leaves the stopwatch with what was spent until then.
+    """
+    try:
+        with _watched(stopwatch):
+            session = Session.of(request)
+            session.make_packs(listener)
+            store = session.open_store(create=True)
+            session.run(session.plan(store.records()), store, listener)
+    finally:
+        stopwatch.stop()
+    return session
 
 
 def encoder_seconds(session: Session, trained_steps: int, folder: Path) -> float:

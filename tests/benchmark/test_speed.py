@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import resource
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+import typer
 
-from vtbench.benchmark import cli_speed, pretrain
-from vtbench.benchmark.errors import UsageError
+from vtbench.benchmark import cli_speed, launch, pretrain
+from vtbench.benchmark.errors import Interrupted, UsageError
 from vtbench.benchmark.settings import Settings, load_profile
-from vtbench.benchmark.speed import growth, loop, measuring, probes, starting, steps, views
+from vtbench.benchmark.speed import growth, loop, measuring, probes, split, starting, steps, views
 from vtbench.benchmark.speed.measuring import Rate, measured
 from vtbench.benchmark.speed.rendering import rendering
-from vtbench.benchmark.speed.split import REST, Stopwatch
+from vtbench.benchmark.speed.split import REST, START, Stopwatch
 from vtbench.methods.views import make_views
 
 SMALL = (
@@ -202,7 +206,21 @@ def test_a_stopwatch_counts_the_inner_part_alone() -> None:
     assert stopwatch.calls == {"inner": 2, "outer": 1}
     assert stopwatch.seconds["inner"] > 0.19
     assert 0.02 < stopwatch.seconds["outer"] < stopwatch.seconds["inner"]
-    assert set(stopwatch.seconds) == {"inner", "outer", REST}
+    assert set(stopwatch.seconds) == {"inner", "outer", START, REST}
+
+
+def test_the_parts_sum_to_what_the_process_has_spent() -> None:
+    stopwatch = Stopwatch()
+    stopwatch.timed("part", lambda: sum(range(10**5)))()
+
+    before = time.process_time()
+    stopwatch.stop()
+    after = time.process_time()
+
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = sum(stopwatch.seconds.values()) - children.ru_utime - children.ru_stime
+    assert before <= own + 1e-6
+    assert own <= after + 1e-6
 
 
 def test_a_command_that_fails_is_not_timed(tmp_path: Path) -> None:
@@ -272,20 +290,50 @@ def test_every_command_says_what_it_measured(
     assert float(said["memory"].splitlines()[1].split()[1]) > 100  # MiB: torch alone is more
 
 
-def test_the_split_of_a_run_adds_up(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    tiny_profile: Path,
-) -> None:
+@pytest.fixture
+def split_of_tiny(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_profile: Path
+) -> Callable[..., None]:
+    """`bench speed split` of two rows and a task, in a process that begins with the test."""
+    spent, seconds = split._seconds(), split._seconds
+    monkeypatch.setattr(split, "_seconds", lambda: seconds() - spent)
     monkeypatch.setenv("VTBENCH_CACHE", str(tmp_path))
-    cli_speed.split(
-        methods=["simclr", "random_init"], tasks=["force"], profile=str(tiny_profile), overrides=[]
-    )
+    return partial(
+        cli_speed.split,
+        methods=["simclr", "random_init"], tasks=["force"], profile=str(tiny_profile), overrides=[],
+    )  # fmt: skip
+
+
+def test_the_split_of_a_run_adds_up(
+    capsys: pytest.CaptureFixture[str], split_of_tiny: Callable[..., None]
+) -> None:
+    split_of_tiny()
     lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("%")]
     shares = {line[:26].strip(): float(line.split()[-1].rstrip("%")) for line in lines}
     passes = shares.pop("bare encoder passes")
 
     assert set(shares) >= {"rendering", "training steps", "views", "encoding", "probes", "records"}
+    assert START in shares
     assert sum(shares.values()) == pytest.approx(100, abs=1)
     assert 0 < passes < 100
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted("Stopped.")])
+def test_an_interrupted_split_says_what_it_has_measured(
+    error: BaseException,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    split_of_tiny: Callable[..., None],
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(launch, "make_pack", interrupted)
+    with pytest.raises(typer.Exit) as ended:
+        split_of_tiny()
+    said = capsys.readouterr().out
+
+    assert ended.value.exit_code == 130
+    assert "Stopped; what was measured until here:" in said
+    parts = {line[:26].strip() for line in said.splitlines() if line.endswith("%")}
+    assert parts == {START, "rendering", REST}

@@ -207,7 +207,10 @@ RANDOM = {"search": {"kind": "random", "trials": 3}}
     ("keys", "reason"),
     [
         ({"trils": 3, "over": {"sal": [1]}}, "no setting 'trils'; did you mean 'trials'"),
-        ({"search": {"knd": "grid"}, "over": {"sal": [1]}}, "'search.knd'; did you mean 'search.kind'"),
+        (
+            {"search": {"knd": "grid"}, "over": {"sal": [1]}},
+            "'search.knd'; did you mean 'search.kind'",
+        ),
         ({}, "'over' is missing"),
         ({"over": {}}, "`over` names no setting"),
         ({"over": {"sal": []}}, "sal has an empty list"),
