@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vtbench.methods.backbones import DEFAULT, RESNETS, title
+
+if TYPE_CHECKING:
+    from vtbench.results.record import Record
 
 
 def card(values: Mapping[str, Any], *, pixels: bool = True) -> list[str]:
@@ -23,6 +27,23 @@ def card(values: Mapping[str, Any], *, pixels: bool = True) -> list[str]:
         size = values["probe"]["pixel_size"]
         lines["probe"] += f"; raw pixels at {size} x {size}"
     return list(lines.values())
+
+
+def protocol_card(records: Sequence[Record]) -> tuple[str, ...]:
+    """The protocol of a group of records in sentences, from the settings that they carry."""
+    used: dict[str, Any] = {}
+    for record in records:
+        used |= record.settings
+    return tuple(card(used, pixels=any(r.method == "raw_pixels" for r in records)))
+
+
+def card_text(lines: Sequence[str], width: int) -> str:
+    """A protocol card as text below a table."""
+    filled = [
+        textwrap.fill(line, max(40, width - 1), initial_indent="- ", subsequent_indent="  ")
+        for line in lines
+    ]
+    return "\nProtocol:\n\n" + "\n".join(filled) + "\n"
 
 
 def _encoder_line(values: Mapping[str, Any]) -> str:

@@ -60,6 +60,7 @@ def show(
     from vtbench.results.store import Store
 
     opened = Store.open(store, create=False)
-    records = opened.records()
+    records, damaged = opened.survey()
     options = {"profile": profile, "data": data, "sensor": sensor, "protocol": protocol}
-    say(trace(opened, find(records, cell, options), records, width=console.width))
+    found = find(records, cell, options, damaged)
+    say(trace(opened, found, records, width=console.width))

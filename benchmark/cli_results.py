@@ -106,7 +106,7 @@ def rendered(tabled: Tabled, form: Form = "text") -> str:
         return html.page(tabled.table, tabled.protocol)
     if form == "latex":
         return latex.to_latex(tabled.table, tabled.protocol)
-    from vtbench.benchmark.tabling import card_text
+    from vtbench.benchmark.card import card_text
 
     if form == "markdown":
         return render.to_markdown(tabled.table) + card_text(tabled.protocol, width)

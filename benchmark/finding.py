@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vtbench.benchmark.errors import UsageError, suggestion
+from vtbench.benchmark.same_settings import profile_name, under
 from vtbench.benchmark.spec import Spec
 from vtbench.methods import PRESETS
 from vtbench.results.marks import printable
+from vtbench.results.names import slug
 from vtbench.results.report import facts
 from vtbench.results.selection import group_key
 
 if TYPE_CHECKING:
+    from vtbench.results.quarantine import Damage
     from vtbench.results.record import Record
 
 MOST_CANDIDATES = 20
@@ -29,21 +31,35 @@ OPTIONS: Mapping[str, Callable[[Record], str]] = {
 
 
 def find(
-    records: Sequence[Record], words: Sequence[str], options: Mapping[str, str | None] | None = None
+    records: Sequence[Record],
+    words: Sequence[str],
+    options: Mapping[str, str | None] | None = None,
+    set_aside: Sequence[Damage] = (),
 ) -> Record:
     """The one record meant by an id's first letters, or by a method, a task and maybe a seed.
 
     options: of `OPTIONS`, what the record must have; None leaves one out. A profile may also be
-    named by its file. Raises UsageError that lists the candidates where there are several, and the
-    nearest where there is none.
+    named by its file, or be another one that makes the record likewise. set_aside: damaged files,
+    of which one may be what is meant. Raises UsageError that lists the candidates where there are
+    several, and the nearest where there is none.
     """
-    if not records:
-        raise UsageError("This store holds no cells yet; fill it with `bench run`.")
     if len(words) > 3:
         raise UsageError("Name one cell: the start of its id, or METHOD TASK and maybe SEED.")
+    try:
+        return _only_one(records, words, options or {})
+    except UsageError:
+        _refuse_damaged(words, set_aside)
+        raise
+
+
+def _only_one(
+    records: Sequence[Record], words: Sequence[str], options: Mapping[str, str | None]
+) -> Record:
+    if not records:
+        raise UsageError("This store holds no cells yet; fill it with `bench run`.")
     found = [r for r in records if r.id.startswith(words[0].lower())] if len(words) == 1 else []
     found = found or _named(records, words)
-    for option, value in (options or {}).items():
+    for option, value in options.items():
         if value is not None:
             found = _with(found, words, option, value)
     if len(found) == 1:
@@ -56,6 +72,23 @@ def find(
         f"{' '.join(words)} may be one of {len(found)} cells; name one as here, or by its id:\n"
         f"{listed}"
     )
+
+
+def _refuse_damaged(words: Sequence[str], set_aside: Sequence[Damage]) -> None:
+    """Raise UsageError where the file of the cell that is meant was set aside.
+
+    A file's name is `<pack>--<sensor>--<method>--<task>--seed<n>--<id>.json`; see the store.
+    """
+    for path, reason in set_aside:
+        *_, method, task, seed, identity = ["", "", "", "", *path.name.split("--")]
+        parts = [method, task, seed.removeprefix("seed")]
+        named = [slug(_canonical(words[0])), *map(slug, words[1:])]
+        by_id = len(words) == 1 and identity.startswith(words[0].lower())
+        if by_id or (len(words) > 1 and parts[: len(words)] == named):
+            raise UsageError(
+                f"The record of {' '.join(words)} is damaged and lies in {path} ({reason}); "
+                "run the same `bench run` again to make it anew."
+            )
 
 
 def _named(records: Sequence[Record], words: Sequence[str]) -> list[Record]:
@@ -76,8 +109,12 @@ def _named(records: Sequence[Record], words: Sequence[str]) -> list[Record]:
 
 def _with(found: list[Record], words: Sequence[str], option: str, value: str) -> list[Record]:
     of = OPTIONS[option]
-    named_by_file = option == "profile" and Path(value).suffix in (".yaml", ".yml")
-    return _only(found, option, of, Path(value).stem if named_by_file else value, " ".join(words))
+    if option == "profile":
+        name = profile_name(value)
+        if same := {r.id for r in under(found, name, None, value).records if r.profile == name}:
+            return [record for record in found if record.id in same]
+        value = name
+    return _only(found, option, of, value, " ".join(words))
 
 
 def _only(

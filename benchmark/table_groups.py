@@ -8,12 +8,35 @@ from typing import TYPE_CHECKING
 
 from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.protocols import LINEAR
+from vtbench.benchmark.same_settings import profile_name, under
 from vtbench.results.notes import PAPER_SENSOR
-from vtbench.results.selection import GroupKey
+from vtbench.results.selection import GroupKey, groups
 
 if TYPE_CHECKING:
+    from vtbench.benchmark.session import Session
     from vtbench.benchmark.tabling import TableRequest
     from vtbench.results.record import Record
+
+
+def grouped(
+    records: Sequence[Record], request: TableRequest, selection: Session | None = None
+) -> tuple[dict[GroupKey, list[Record]], dict[str, str]]:
+    """The records by group, and by id the former profile of those that another one shares.
+
+    The profile is that of the run, or the one asked for, or the one that `choose` would take.
+    """
+    found = groups(records)
+    if selection is not None:
+        profile = selection.profile
+        renamed = under(records, profile.name, profile.settings)
+    elif request.profile is not None:
+        name = profile_name(request.profile)
+        renamed = under(records, name, None, given=request.profile)
+    elif found:
+        renamed = under(records, choose(found, request).profile, None)
+    else:
+        return found, {}
+    return groups(renamed.records), renamed.former
 
 
 def choose(found: Mapping[GroupKey, list[Record]], request: TableRequest) -> GroupKey:
@@ -22,10 +45,8 @@ def choose(found: Mapping[GroupKey, list[Record]], request: TableRequest) -> Gro
     Of those the paper's sensor is preferred, then the group with most methods: after an ablation of
     sensors the newest results are of another sensor, and of one method.
     """
-    profile, pack = request.profile, request.pack
-    if profile and profile.endswith((".yaml", ".yml")):
-        profile = Path(profile).stem
-    pack = _pack_name(pack) if pack else None
+    profile = profile_name(request.profile) if request.profile else None
+    pack = _pack_name(request.pack) if request.pack else None
     fitting = [
         key
         for key in found

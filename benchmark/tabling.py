@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vtbench.benchmark import registry
 from vtbench.benchmark.ablation import ablated_terms, subsets
 from vtbench.benchmark.absent import absent_notes
-from vtbench.benchmark.card import card
+from vtbench.benchmark.card import protocol_card
 from vtbench.benchmark.errors import UnknownName, UsageError
 from vtbench.benchmark.protocols import LINEAR, PROBES, PROTOCOLS, TRANSFER
 from vtbench.benchmark.rows import all_names
+from vtbench.benchmark.same_settings import renamed_note
 from vtbench.benchmark.spec import Spec
 from vtbench.benchmark.staleness import stale_records
-from vtbench.benchmark.table_groups import choose
+from vtbench.benchmark.table_groups import choose, grouped
 from vtbench.methods import PRESETS
 from vtbench.results.contradiction import contradictions, once
-from vtbench.results.selection import GroupKey, groups
+from vtbench.results.selection import GroupKey
 from vtbench.results.tables import SENSOR_TABLE, RowSpec, Table, TaskColumns, tabulate
 
 if TYPE_CHECKING:
@@ -94,11 +94,13 @@ def _plain_table(
     protocol: str,
     selection: Session | None,
 ) -> Tabled:
-    found = groups(records)
+    found, former = grouped(records, request, selection)
     key = choose(found, request)
-    records = found[key]
-    rows = _rows(records, selection, protocol)
-    return _tabled(store, records, request, protocol, selection, rows=rows, found=found, keys=[key])
+    rows = _rows(found[key], selection, protocol)
+    return _tabled(
+        store, found[key], request, protocol, selection, rows=rows, found=found, keys=[key],
+        former=former,
+    )  # fmt: skip
 
 
 def _terms_table(
@@ -115,12 +117,13 @@ def _terms_table(
         for subset in subsets(request.method, terms, known)
     ]
     wanted = {row.spec for row in rows}
-    found = groups([record for record in records if record.method in wanted])
+    of_rows = [record for record in records if record.method in wanted]
+    found, former = grouped(of_rows, request)
     key = choose(found, request)
     title = str(known.declarations(request.method).get("title", request.method))
     return _tabled(
         store, found[key], request, protocol, selection, rows=rows, found=found, keys=[key],
-        title=f"Table III: loss ablation of {title}",
+        title=f"Table III: loss ablation of {title}", former=former,
     )  # fmt: skip
 
 
@@ -144,13 +147,14 @@ def _sensor_table(
     method = str(Spec.parse(request.method))
     of_method = [record for record in records if record.method == method]
     wanted = set(request.sensors) or {*PAPER_SENSORS} & {r.sensor for r in of_method}
-    found = groups([r for r in of_method if not wanted or r.sensor in wanted])
+    of_sensors = [r for r in of_method if not wanted or r.sensor in wanted]
+    found, former = grouped(of_sensors, request)
     newest = choose(found, request)
     keys = [k for k in found if (k.source, k.profile) == (newest.source, newest.profile)]
     shown = [record for key in keys for record in found[key]]
     return _tabled(
         store, shown, request, protocol, None, rows=None, found=found, keys=keys,
-        title=f"Table IV: {shown[0].method_title} with each sensor",
+        title=f"Table IV: {shown[0].method_title} with each sensor", former=former,
     )  # fmt: skip
 
 
@@ -164,6 +168,7 @@ def _tabled(
     rows: Sequence[RowSpec] | None,
     found: Mapping[GroupKey, list[Record]],
     keys: Sequence[GroupKey],
+    former: Mapping[str, str],
     title: str | None = None,
 ) -> Tabled:
     samples = once(store.sample_scores)
@@ -188,8 +193,11 @@ def _tabled(
         per_axis=request.per_axis,
         include_stale=request.include_stale,
         samples=samples,
-        notes=[*doubted.values(), *_set_aside(store), *absent_notes(records, rows, old)],
-    )
+        notes=[
+            *doubted.values(), *_set_aside(store), *absent_notes(records, rows, old),
+            *renamed_note(asked, former),
+        ],
+    )  # fmt: skip
     shown = [r for r in records if request.include_stale or r.id not in old] or records
     others = tuple(key for key in found if key not in keys)
     return Tabled(table, tuple(records), old, protocol_card(shown), others)
@@ -210,23 +218,6 @@ def _set_aside(store: Store) -> list[str]:
         for damage in store.set_aside()
         if damage.path.suffix == ".json"
     ]
-
-
-def protocol_card(records: Sequence[Record]) -> tuple[str, ...]:
-    """The protocol of a group of records in sentences, from the settings that they carry."""
-    used: dict[str, Any] = {}
-    for record in records:
-        used |= record.settings
-    return tuple(card(used, pixels=any(r.method == "raw_pixels" for r in records)))
-
-
-def card_text(lines: Sequence[str], width: int) -> str:
-    """A protocol card as text below a table."""
-    filled = [
-        textwrap.fill(line, max(40, width - 1), initial_indent="- ", subsequent_indent="  ")
-        for line in lines
-    ]
-    return "\nProtocol:\n\n" + "\n".join(filled) + "\n"
 
 
 # ------------------------------------------------------------------------------- rows and columns

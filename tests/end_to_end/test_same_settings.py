@@ -1,0 +1,74 @@
+"""A store's numbers are found by what they rest on, whatever the profile is called."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.end_to_end.conftest import Here
+
+RUN = ("run", "--data", "pack", "--tasks", "shape")
+
+
+@pytest.fixture
+def filled(here: Here) -> Here:
+    """A store with two controls, made under the profile `tiny`; `other.yaml` is a copy of it."""
+    shutil.copy("tiny.yaml", "other.yaml")
+    done = here(*RUN, "--profile", "tiny.yaml", "--methods", "random_init", "raw_pixels")
+    assert done.returncode == 0, done.stderr
+    return here
+
+
+def test_a_copy_of_a_profile_shows_the_results_of_the_first(filled: Here) -> None:
+    again = filled(*RUN, "--profile", "other.yaml", "--methods", "random_init", "raw_pixels")
+    assert again.returncode == 0, again.stderr
+    assert "Nothing is left to do." in again.stdout
+    assert "Profile other." in again.stdout
+    assert "No result yet" not in again.stdout
+    note = "Stored under the profile 'tiny', whose settings are the same for it: Random init, Raw"
+    assert note in again.stdout
+    assert note in filled("table", "--profile", "other.yaml").stdout
+
+
+def test_what_a_setting_does_not_touch_stands_in_the_table_of_the_changed_profile(
+    filled: Here,
+) -> None:
+    methods = ("--methods", "random_init", "raw_pixels")
+    changed = ("--set", "encoder.width=9")
+    run = filled(*RUN, "--profile", "tiny.yaml", *methods, *changed)
+    assert "1 cached, 1 to do" in run.stdout
+    for shown in (run, filled("table")):
+        assert "No result yet" not in shown.stdout
+        note = "Stored under the profile 'tiny', whose settings are the same for it: Raw pixels"
+        assert note in shown.stdout
+    assert "Stored under" not in filled("table", "--profile", "tiny").stdout
+
+
+def test_a_profile_that_made_nothing_here_has_no_table(filled: Here) -> None:
+    text = (filled.folder / "other.yaml").read_text().replace("width: 8", "width: 9")
+    (filled.folder / "other.yaml").write_text(text.replace("pixel_size: 8", "pixel_size: 9"))
+    refused = filled("table", "--profile", "other.yaml")
+    assert refused.returncode == 2
+    assert "no such results" in refused.stderr
+
+
+def test_one_cell_is_found_under_the_profile_that_would_make_it(filled: Here) -> None:
+    shown = filled("show", "raw_pixels", "shape", "--profile", "other.yaml")
+    assert shown.returncode == 0, shown.stderr
+    assert "tiny" in shown.stdout
+
+
+def test_a_cell_that_was_set_aside_is_said_to_be(filled: Here) -> None:
+    cell = next((filled.folder / "runs" / "cells").glob("*raw_pixels*"))
+    cell.write_text("{}")
+    identity = cell.stem.rpartition("--")[2]
+    for words in (("raw_pixels", "shape", "0"), ("raw_pixels", "shape"), (identity[:6],)):
+        said = filled("show", *words)
+        assert said.returncode == 2
+        assert "is damaged and lies in" in said.stderr
+        assert "set-aside" in said.stderr
+    other = filled("show", "raw_pixels", "shape", "1")
+    assert "is damaged" not in other.stderr
