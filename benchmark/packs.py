@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,17 @@ from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.settings import Settings
 from vtbench.tasks import TRANSFER_DATASETS
+from vtbench.tasks.errors import DataError
 
 DEFAULT = "vitactip-sim"
 
 
 @dataclass(frozen=True)
 class PackSource:
-    """Where a pack is, or will be, and what it offers. `source` is "real" or "simulated"."""
+    """Where a pack is, or will be, and what it offers. `source` is "real" or "simulated".
+
+    counts: images of each task that the data set declares, for tasks that no profile names.
+    """
 
     name: str
     folder: Path
@@ -27,6 +31,7 @@ class PackSource:
     sensors: tuple[str, ...]
     tasks: tuple[str, ...]
     made_on_demand: bool
+    counts: Any = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -43,7 +48,8 @@ def locate(data: str, settings: Settings, registry: Registry) -> PackSource:
         folder = cache_root() / "packs" / _folder_name(data, settings, registry)
         sensors, tasks = tuple(declared["sensors"]), tuple(declared["tasks"])
         source = str(declared.get("source", "simulated"))
-        return PackSource(data, folder, source, sensors, tasks, made_on_demand=True)
+        own = declared.get("counts", {})
+        return PackSource(data, folder, source, sensors, tasks, made_on_demand=True, counts=own)
     folder = Path(data)
     if not (folder / "pack.yaml").exists():
         raise UsageError(
@@ -107,11 +113,42 @@ def _folder_name(name: str, settings: Settings, registry: Registry) -> str:
     return f"{name}-{settings.data.stored_size}px-{key[:8]}"
 
 
+def wanted_counts(source: PackSource, settings: Settings) -> dict[str, int]:
+    """{task: images} of a pack made on demand: as the profile says, else as the data set does.
+
+    Real images are as many as were taken: a task that neither names has 0. Raises DataError where a
+    simulated one is not named, and where the data set's own numbers are none.
+    """
+    known = settings.data.simulated.counts
+    counts = {**_own_counts(source), **known}
+    missing = [task for task in source.tasks if task not in counts]
+    if missing and source.made_on_demand and source.source == "simulated":
+        options = " ".join(f"--set data.simulated.counts.{task}=900" for task in missing)
+        declared = ", ".join(f'"{task}": 900' for task in missing)
+        raise DataError(
+            f"Neither the profile nor {source.name} says how many {' and '.join(missing)} images "
+            f"to simulate; add {options}, or declare counts = {{{declared}}} in its class."
+        )
+    return {task: counts.get(task, 0) for task in source.tasks}
+
+
+def _own_counts(source: PackSource) -> Mapping[str, int]:
+    said = source.counts
+    fits = isinstance(said, Mapping) and all(
+        isinstance(task, str) and type(count) is int and count > 0 for task, count in said.items()
+    )
+    if not fits:
+        raise DataError(
+            f"{source.name} declares counts = {said!r}; write a whole number of images for each "
+            'task, such as counts = {"bar": 900}.'
+        )
+    return said
+
+
 def images_to_make(settings: Settings, sources: Sequence[PackSource]) -> str:
     """The images of packs made on demand, in words; real ones are as many as were taken."""
-    counts = settings.data.simulated.counts
     simulated = [source for source in sources if source.source == "simulated"]
-    total = sum(counts.get(task, 0) for source in simulated for task in source.tasks)
+    total = sum(sum(wanted_counts(source, settings).values()) for source in simulated)
     words = [f"{total:,} simulated images"] if simulated else []
     return " and ".join(words + ["real images"] * (len(simulated) < len(sources)))
 
@@ -150,9 +187,8 @@ def check(source: PackSource, settings: Settings, registry: Registry) -> None:
 def _request(source: PackSource, settings: Settings) -> dict[str, Any]:
     from vtbench.tasks.simulator.scenes import World
 
-    simulated = settings.data.simulated
     return {
         "size": settings.data.stored_size,
-        "counts": {task: simulated.counts.get(task, 0) for task in source.tasks},
-        "world": World(**simulated.world),
+        "counts": wanted_counts(source, settings),
+        "world": World(**settings.data.simulated.world),
     }

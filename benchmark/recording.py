@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtbench.benchmark import registry
 from vtbench.benchmark.environment import provenance
-from vtbench.benchmark.errors import user_errors
+from vtbench.benchmark.errors import RegistryError, user_errors
 from vtbench.benchmark.external import external_caveat
 from vtbench.benchmark.identity import settings_of
 from vtbench.benchmark.memory import OUT_OF_MEMORY, is_out_of_memory
@@ -20,10 +20,12 @@ from vtbench.benchmark.settings import Profile
 from vtbench.results.marks import printable
 from vtbench.results.record import MetricFacts, Record
 from vtbench.results.store import Store
+from vtbench.tasks.declared import prettified
 
 if TYPE_CHECKING:
     from vtbench.tasks.base import Task
     from vtbench.tasks.data.pack import Dataset, Pack
+    from vtbench.tasks.data.schema import TaskDeclaration
     from vtbench.tasks.probe import ProbeResult
 
 #: The kinds of `monitor.collapse` in words.
@@ -106,7 +108,7 @@ class Recorder:
         where = provenance(device=self.device, seconds=0.0)
         self._write(
             cell,
-            task_title=declaration.title or cell.task,
+            task_title=task_title(cell.task, declaration),
             task_kind="classification" if declaration.label else "regression",
             status="failed",
             error=reason,
@@ -149,6 +151,16 @@ def data_facts(pack: Pack, dataset: Dataset) -> Any:
         "dataset": dataset.name,
         **counts,
     }
+
+
+def task_title(name: str, declaration: TaskDeclaration) -> str:
+    """The title that a task has where it can be asked, found without importing its class."""
+    tasks = registry.tasks()
+    try:
+        own = tasks.declarations(name).get("title") if name in tasks else None
+    except RegistryError:  # two packages claim the name; the record says so
+        own = None
+    return str(own or declaration.title or prettified(name))
 
 
 def metric_facts(task: Task) -> tuple[MetricFacts, ...]:

@@ -169,11 +169,13 @@ class Session:
 
     def rough_estimate(self) -> Estimate:
         """Cost of everything, before the data is rendered: nothing is cached yet."""
-        counts = self.profile.settings.data.simulated.counts
+        settings = self.profile.settings
+        counts = {s.name: packs.wanted_counts(s, settings) for s in self.sources}
         return estimate(
-            self.rough_jobs(), self.profile.settings, self.workers, counts, [],
-            pool=round(TRAINED_ON * sum(counts.get(task, 0) for task in self.source.tasks)),
-            to_render=sum(counts.get(task, 0) for source in self.to_make for task in source.tasks),
+            self.rough_jobs(), settings, self.workers,
+            {task: count for own in counts.values() for task, count in own.items()}, [],
+            pool=round(TRAINED_ON * sum(counts[self.source.name].values())),
+            to_render=sum(sum(counts[source.name].values()) for source in self.to_make),
         )  # fmt: skip
 
     def rough_jobs(self) -> list[Job]:
@@ -201,7 +203,7 @@ class Session:
         )  # fmt: skip
 
     def run(self, plan: RunPlan, store: Store, listener: Listener) -> dict[str, str]:
-        """Do what is left of a plan; returns {cell id: "done" or why it failed}."""
+        """Do what is left of a plan; returns {cell id: DONE, FOUND or why it failed}."""
         jobs, site = _longest_first(plan), self.site(store.root)
         if self.profile.settings.hardware.launch == "local":
             return launch.run_jobs(jobs, site, self.workers, listener)
@@ -298,12 +300,7 @@ def _longest_first(plan: RunPlan) -> list:
 
 
 def _check_counts(profile: Profile, source: PackSource) -> None:
-    counts = profile.settings.data.simulated.counts
-    missing = [name for name in source.tasks if name not in counts]
-    if missing and source.source == "simulated":  # real images are as many as were taken
-        raise DataError(
-            f"The profile does not say how many {missing[0]} images to simulate; "
-            f"add --set data.simulated.counts.{missing[0]}=900."
-        )
+    """Raise DataError for a pack whose images nobody counts, or that cannot be made."""
+    packs.wanted_counts(source, profile.settings)
     if not source.ready:
         packs.check(source, profile.settings, registry.datasets())

@@ -14,9 +14,10 @@ from unittest import SkipTest
 
 from vtbench.benchmark.contract.declared import check_kinds, check_literals
 from vtbench.benchmark.contract.pack import PackTests
+from vtbench.benchmark.packs import PackSource, wanted_counts
 from vtbench.benchmark.settings import load_profile
 from vtbench.tasks.data.pack import Pack
-from vtbench.tasks.errors import TaskError
+from vtbench.tasks.errors import DataError, TaskError
 from vtbench.tasks.simulator.packs import SimulatedPack, fewest_images
 from vtbench.tasks.simulator.scenes import World
 from vtbench.tasks.simulator.sets import SETS
@@ -104,7 +105,18 @@ class DatasetContract(PackTests):
     def test_declarations_can_be_read_without_running_the_file(self) -> None:
         """Write them as plain literals in the class: `bench list` reads the file, unrun."""
         own = [n for n in DECLARED if n != "source" or not issubclass(self.maker, SimulatedPack)]
-        check_literals(self.maker, own)
+        check_literals(self.maker, [*own, *(["counts"] if hasattr(self.maker, "counts") else [])])
+
+    def test_a_run_knows_how_many_images_to_make(self) -> None:
+        """Declare `counts = {"bar": 900}` in the class for tasks that no profile names."""
+        cls, own = self.maker, getattr(self.maker, "counts", {})
+        source = PackSource(cls.name, Path(), cls.source, cls.sensors, cls.tasks, True, own)
+        try:
+            wanted_counts(source, load_profile("quick").settings)
+        except DataError as error:
+            raise AssertionError(str(error)) from None
+        strange = sorted(set(own) - set(cls.tasks))
+        assert not strange, f"counts names {strange[0]!r}, which is not one of its tasks"
 
     def test_it_makes_the_pack_that_it_declares(self) -> None:
         """Let `prepare(folder, *, size, counts, seed, progress, world)` call `write_pack`."""

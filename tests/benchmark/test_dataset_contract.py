@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -62,6 +63,7 @@ class Sound:
     source = "simulated"
     sensors = ("camera",)
     tasks = ("spot",)
+    counts: ClassVar = {"spot": 60}
     unit = "mm"
 
     def prepare(self, folder, *, size, counts, seed, progress=None, world=None):
@@ -99,6 +101,14 @@ class Unnamed(Sound):
 
 class Computed(Sound):
     title = "Com" + "puted"
+
+
+class Uncounted(Sound):
+    counts: ClassVar = {}
+
+
+class CountsOthers(Sound):
+    counts: ClassVar = {"spot": 60, "spots": 60}
 
 
 class OtherName(Sound):
@@ -184,6 +194,8 @@ class WithoutWorld(Sound):
 FAULTS = {
     Unnamed: "test_declarations_are_complete",
     Computed: "test_declarations_can_be_read_without_running_the_file",
+    Uncounted: "test_a_run_knows_how_many_images_to_make",
+    CountsOthers: "test_a_run_knows_how_many_images_to_make",
     OtherName: "test_it_makes_the_pack_that_it_declares",
     WithoutWorld: "test_it_makes_the_pack_that_it_declares",
     Unseeded: "test_equal_seeds_make_equal_packs",

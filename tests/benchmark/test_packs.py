@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vtbench.benchmark import packs, registry
+from vtbench.benchmark.packs import PackSource
 from vtbench.benchmark.session import Request, Session
 from vtbench.benchmark.settings import load_profile
 from vtbench.tasks.errors import DataError
@@ -45,3 +47,42 @@ def test_a_pack_that_cannot_be_made_leaves_no_folder_and_no_lock(
         packs.make(source, settings, registry.datasets())
 
     assert not cache.exists()
+
+
+# ------------------------------------------------------------------ how many images
+
+RING = PackSource(
+    "ring-sim", Path("nowhere"), "simulated", ("ring",), ("bar", "dot", "shape"), True
+)
+SETTINGS = load_profile("quick").settings
+
+
+def test_a_data_set_counts_the_images_of_tasks_that_no_profile_names() -> None:
+    source = replace(RING, counts={"bar": 50, "dot": 70, "shape": 5})
+    profiled = load_profile("quick", ["data.simulated.counts.dot=80"]).settings
+
+    wanted = packs.wanted_counts(source, profiled)
+
+    assert wanted == {"bar": 50, "dot": 80, "shape": 1200}
+    assert packs.images_to_make(profiled, [source]) == "1,330 simulated images"
+
+
+def test_all_tasks_that_nobody_counts_are_named_at_once() -> None:
+    with pytest.raises(DataError) as error:
+        packs.wanted_counts(RING, SETTINGS)
+
+    assert "ring-sim says how many bar and dot images to simulate" in str(error.value)
+    options = "--set data.simulated.counts.bar=900 --set data.simulated.counts.dot=900"
+    assert options in str(error.value)
+    assert 'counts = {"bar": 900, "dot": 900}' in str(error.value)
+
+
+@pytest.mark.parametrize("said", [900, {"bar": 0}, {"bar": "900"}, {"bar": True}, {7: 900}])
+def test_counts_that_are_none_are_refused(said: object) -> None:
+    with pytest.raises(DataError, match="ring-sim declares counts = "):
+        packs.wanted_counts(replace(RING, counts=said), SETTINGS)
+
+
+def test_real_images_and_packs_that_are_there_need_no_counts() -> None:
+    for source in (replace(RING, source="real"), replace(RING, made_on_demand=False)):
+        assert packs.wanted_counts(source, SETTINGS) == {"bar": 0, "dot": 0, "shape": 1200}

@@ -16,8 +16,7 @@ from vtbench.benchmark import fingerprint, registry
 from vtbench.benchmark.cli import main
 
 PROJECT = Path(__file__).parent / "project"
-COUNTS = ("--set", "data.simulated.counts.braille=60")
-RUN = ("run", "--data", "braille-sim", "--profile", "tiny.yaml", *COUNTS)
+RUN = ("run", "--data", "braille-sim", "--profile", "tiny.yaml")
 OWN = ("--methods", "spectral", "random_init")
 
 
@@ -79,15 +78,18 @@ def row_of(title: str, table: str) -> str:
     return next(line for line in table.splitlines() if line.startswith(f" {title}"))
 
 
-def test_it_is_listed_run_in_table_1_and_its_results_outlive_it(site: Path, bench) -> None:
+def test_it_is_listed_run_in_table_1_removed_and_installed_again_and_nothing_is_lost(
+    site: Path, installed: Path, bench
+) -> None:
     for kind, title in (("methods", "Spectral contrastive"), ("tasks", "Braille ·")):
         assert title in bench("list", kind)[1]
 
     code, said = bench(*RUN, *OWN)
     assert code == 0, said
+    assert "rendering 60 simulated images" in said  # as the data set itself says
     assert "Table I" in said
     assert "Braille" in said
-    row = row_of("Spectral contrastive", said)
+    row, before = row_of("Spectral contrastive", said), bench("table")[1]
 
     for path in site.iterdir():
         shutil.rmtree(path)
@@ -102,6 +104,23 @@ def test_it_is_listed_run_in_table_1_and_its_results_outlive_it(site: Path, benc
     code, said = bench(*RUN, *OWN)
     assert code == 2
     assert "--data 'braille-sim' is neither a data set" in said
+
+    shutil.copytree(installed, site, dirs_exist_ok=True)
+    forget()
+    assert bench("table") == (0, before)
+    assert "Nothing is left to do." in bench(*RUN, *OWN)[1]
+
+
+def test_a_task_that_cannot_be_imported_is_called_by_its_title(site: Path, bench) -> None:
+    with (site / "vtbench_braille" / "task.py").open("a") as file:
+        file.write("raise RuntimeError('broken')\n")
+    forget()
+
+    code, said = bench(*RUN, "--methods", "random_init")
+
+    assert code == 1
+    assert "RuntimeError: broken" in said
+    assert "Failed: Random init on Braille (seed 0): The task 'braille' of" in said
 
 
 @pytest.mark.slow

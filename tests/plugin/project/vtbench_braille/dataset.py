@@ -28,6 +28,7 @@ class BrailleSim:
     source = "simulated"
     sensors = ("braille",)
     tasks = ("braille",)
+    counts = {"braille": 60}
 
     def prepare(
         self,
