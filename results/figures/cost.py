@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vtbench.results.cells import Cell, Column, Row, is_better
 from vtbench.results.errors import ResultsError
 from vtbench.results.figures import panels
-from vtbench.results.figures.style import PAGE, Plate, finish, look_of, new_figure
+from vtbench.results.figures.style import PAGE, Plate, finish, legend_above, look_of, new_figure
 from vtbench.results.names import title_slug
 from vtbench.results.record import MetricFacts
 
@@ -101,7 +101,7 @@ def _plate(shown: Shown, device: str, *, alone: bool) -> Plate:
         handle.get_label(): handle
         for ax in figure.axes for handle in ax.get_lines() if handle.get_gid() == "mean"
     }  # fmt: skip
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=7)
+    legend_above(figure, handles)
     remarks = (
         f"Trained on: {device or 'device not known'}. Seconds are wall-clock time of the "
         "pre-training, a mean over seeds, and count whatever else the machine did. Dotted steps: "

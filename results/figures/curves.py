@@ -19,6 +19,7 @@ from vtbench.results.figures.style import (
     Facts,
     Plate,
     finish,
+    legend_above,
     look_of,
     new_figure,
 )
@@ -135,7 +136,7 @@ def monitors(logs: Sequence[Log], facts: Facts, limits: Mapping[str, float]) -> 
         ax.grid()
     handles, titles = axes[0].get_legend_handles_labels()
     unique = dict(zip(titles, handles, strict=True))
-    figure.legend(unique.values(), unique.keys(), loc="outside upper center", ncols=7)
+    legend_above(figure, unique)
     seeds = tuple(sorted({log.seed for log in read}))
     facts = Facts(facts.source, facts.pack, facts.sensor, facts.profile, seeds)
     remark = (

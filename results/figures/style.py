@@ -16,6 +16,7 @@ from zlib import crc32
 from vtbench.results.names import title_slug
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -199,6 +200,17 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.03)
     return figure
+
+
+def legend_above(figure: Figure, entries: Mapping[str, Artist]) -> None:
+    """One legend for all panels, above them, in as many columns as the figure has room for."""
+    for columns in range(min(7, len(entries)), 0, -1):
+        legend = figure.legend(
+            entries.values(), entries.keys(), loc="outside upper center", ncols=columns
+        )
+        if columns == 1 or legend.get_window_extent().width < figure.bbox.width:
+            return
+        legend.remove()
 
 
 def finish(figure: Figure, name: str, facts: Facts, *remarks: str) -> Plate:

@@ -31,10 +31,12 @@ from vtbench.results.figures.shown import Shown
 from vtbench.results.figures.style import (
     ABLATED,
     LOOKS,
+    PAGE,
     SENSORS,
     Facts,
     Plate,
     finish,
+    legend_above,
     look_of,
     new_figure,
     styled,
@@ -70,6 +72,21 @@ def expected_cells(shown: Shown, name: str) -> list[Any]:
 
 def test_no_two_rows_look_the_same() -> None:
     assert len({(look.colour, look.marker) for look in LOOKS.values()}) == len(LOOKS)
+
+
+@pytest.mark.parametrize("count", [1, 4, 10, 24])
+def test_a_legend_is_whole_however_many_rows(count: int) -> None:
+    with styled():
+        figure = new_figure(PAGE, 2.6)
+        ax = figure.subplots()
+        entries = {f"A method's title {i}": ax.plot([i], "o")[0] for i in range(count)}
+        legend_above(figure, entries)
+        figure.canvas.draw()
+        box = figure.legends[-1].get_window_extent()
+
+    assert len(figure.legends) == 1
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
 
 
 def test_the_rows_of_an_ablation_are_told_apart() -> None:
