@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zipfile
@@ -17,14 +16,12 @@ from safetensors.torch import load_file, save
 
 from vtbench.benchmark.errors import VTBenchError
 from vtbench.benchmark.memory import is_out_of_memory
+from vtbench.results import trained
 from vtbench.results.atomic import write_atomically
 from vtbench.results.store import UNREADABLE, refusal
+from vtbench.results.trained import ENCODER, LOG, SUMMARY
 
 CHECKPOINT = "checkpoint.pt"
-ENCODER = "encoder.safetensors"
-DIGEST = "sha256"  # of the encoder and the summary, one after the other
-SUMMARY = "training.json"
-LOG = "losses.jsonl"
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -66,11 +63,10 @@ def save_encoder(folder: Path, encoder: torch.nn.Module, summary: dict[str, Any]
     Raises StoreError where they cannot be written.
     """
     tensors = {name: t.detach().cpu().contiguous() for name, t in encoder.state_dict().items()}
-    content = save(tensors)
-    text = (json.dumps(summary, indent=1, sort_keys=True) + "\n").encode()
-    digest = hashlib.sha256(content + text).hexdigest()
+    content, text = save(tensors), trained.to_json(summary)
+    digests = trained.digests(folder, content, text)
     _write(folder / ENCODER, lambda file: file.write(content))
-    _write(folder / DIGEST, lambda file: file.write(f"{digest}\n".encode()))
+    _write(folder / trained.DIGESTS, lambda file: file.write(digests))
     _write(folder / SUMMARY, lambda file: file.write(text))
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -78,40 +74,23 @@ def save_encoder(folder: Path, encoder: torch.nn.Module, summary: dict[str, Any]
 def load_summary(folder: Path, identity: str) -> dict[str, Any] | None:
     """The summary of a complete training of this identity, or None.
 
-    Where encoder or summary cannot be read or are not what was written, they are set aside as
-    `encoder.safetensors.unreadable` and `training.json.unreadable`, and training is done again.
+    A folder with files that cannot be read, are not what was written, or are another training's is
+    set aside as a whole, as `<folder>.unreadable` with its reason, and training is done again.
     """
-    for name in (ENCODER, DIGEST, SUMMARY, LOG):
-        if (folder / name).is_dir():
-            _set_aside(folder / name)
     try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        _set_aside(folder / SUMMARY)
-        return None
-    if not isinstance(summary, dict) or summary.get("id") != identity:
-        return None
-    try:
+        summary = trained.read_summary(folder, identity)
         load_file(folder / ENCODER)
-        if _are_as_written(folder):
-            return summary
-        _set_aside(folder / SUMMARY)
+        return summary
     except FileNotFoundError:
         return None
     except Exception as error:  # safetensors raises whatever the damage happens to trigger
         _raise_if_out_of_memory(error)
-    _set_aside(folder / ENCODER)
+        reason = (
+            str(error) if isinstance(error, trained.DamagedError) else f"{ENCODER} is no such file"
+        )
+    aside = _set_aside(folder)
+    _write(aside / trained.REASON, lambda file: file.write(f"{reason}\n".encode()))
     return None
-
-
-def _are_as_written(folder: Path) -> bool:
-    """Whether encoder and summary have their digest; without one, as once, they are believed."""
-    if not (folder / DIGEST).exists():
-        return True
-    found = hashlib.sha256((folder / ENCODER).read_bytes() + (folder / SUMMARY).read_bytes())
-    return (folder / DIGEST).read_bytes().strip() == found.hexdigest().encode()
 
 
 def _save(state: dict[str, Any], file: BinaryIO) -> None:
@@ -124,12 +103,12 @@ def _save(state: dict[str, Any], file: BinaryIO) -> None:
         raise
 
 
-def _set_aside(path: Path) -> None:
-    """Move a file out of the way, to a name that is free. Raises StoreError."""
+def _set_aside(path: Path) -> Path:
+    """Move a file or folder out of the way, to a name that is free. Raises StoreError."""
     names = (f"{path.name}{UNREADABLE}{number or ''}" for number in count())
     target = next(path.with_name(name) for name in names if not path.with_name(name).exists())
     try:
-        path.replace(target)
+        return path.rename(target)
     except OSError as error:
         raise refusal(path.parent, error) from error
 
@@ -144,6 +123,7 @@ def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def encoder_tensors(folder: Path) -> dict[str, torch.Tensor]:
     """The stored weights by name. Raises VTBenchError where the file is damaged."""
     with _readable(folder):
+        trained.check_encoder(folder)
         return load_file(folder / ENCODER)
 
 
@@ -188,7 +168,7 @@ def keep_lines_before(path: Path, step: int) -> None:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             written_at = json.loads(line)["step"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             break  # the torn last line of a killed writer, or damage
         if not isinstance(written_at, int) or written_at >= step:
             break

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -98,14 +99,23 @@ def carry_out(session: Session, *, show_plan: bool = True) -> int:
     target = session.open_store(create=True)
     make_packs(session)
     records = read_records(target)
-    plan = session.plan(records)
-    if show_plan:
-        print_plan(session, plan, records)
-    before = set(target.unreadable())
-    outcome = _execute(session, plan, target)
-    for path in sorted(set(target.unreadable()) - before):
-        _warn(f"set aside {path}: it could not be read, and was made anew")
+    with naming_damage(target):
+        plan = session.plan(records)
+        if show_plan:
+            print_plan(session, plan, records)
+        outcome = _execute(session, plan, target)
     return _report_failures(plan, outcome)
+
+
+@contextmanager
+def naming_damage(store: Store) -> Iterator[None]:
+    """Name what is set aside inside the block, however that ends: where it lies now, and why."""
+    before = {*store.set_aside(), *store.unreadable()}
+    try:
+        yield
+    finally:
+        for path, reason in sorted({*store.set_aside(), *store.unreadable()} - before):
+            _warn(f"set aside {path}: {reason}; what is needed of it is made anew")
 
 
 def make_packs(session: Session) -> None:
@@ -128,6 +138,8 @@ def read_records(store: Store) -> list[Record]:
     records, damaged = store.survey()
     for path, reason in damaged:
         _warn(f"set aside {path}: {reason}")
+    for path, reason in store.damaged_logs():
+        _warn(f"damaged: {path}: {reason}")
     return records
 
 
@@ -138,13 +150,15 @@ def _warn(text: str) -> None:
 def preview(session: Session) -> Estimate:
     """What `carry_out` would do, job by job; nothing is made. Returns what it would cost."""
     from vtbench.benchmark.overview import plan_without_data
+    from vtbench.results.store import Store
 
     if session.to_make:
         say(plan_without_data(session))
         return session.rough_estimate()
     there = session.request.store.exists()
     records = read_records(session.open_store(create=False)) if there else []
-    plan = session.plan(records)
+    with naming_damage(Store(session.request.store)):
+        plan = session.plan(records)
     print_plan(session, plan, records, jobs_too=True)
     return session.estimate(plan, records)
 
@@ -198,11 +212,13 @@ def _execute(session: Session, plan: RunPlan, store: Store) -> dict[str, str]:
 
 def _report_failures(plan: RunPlan, outcome: dict[str, str]) -> int:
     """Name each failed cell and its reason; returns the exit code."""
+    from vtbench.benchmark.planning import DONE, FOUND
+
     failed = [
         f"failed: {job.title} on {cell.task}: {outcome[cell.id]}"
         for job in plan.jobs
         for cell in job.cells
-        if outcome.get(cell.id, "done") != "done"
+        if outcome.get(cell.id, DONE) not in (DONE, FOUND)
     ]
     for line in failed:
         errors.print(line, style="red", markup=False, soft_wrap=True)

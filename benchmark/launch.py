@@ -23,7 +23,7 @@ from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted, VTBenchError
 from vtbench.benchmark.memory import set_up_torch
 from vtbench.benchmark.packs import PackSource
-from vtbench.benchmark.planning import Job, Site
+from vtbench.benchmark.planning import DONE, FOUND, Job, Site
 from vtbench.benchmark.settings import Settings
 from vtbench.benchmark.workers import Workers
 
@@ -38,7 +38,7 @@ POLL = 0.1
 def run_jobs(
     jobs: Sequence[Job], site: Site, workers: Workers, listener: Listener
 ) -> dict[str, str]:
-    """Run all jobs; returns {cell id: "done" or the reason of its failure}.
+    """Run all jobs; returns {cell id: DONE, FOUND or the reason of its failure}.
 
     Raises Interrupted after a Ctrl-C, once every worker has saved its state, and VTBenchError
     when a worker dies.
@@ -185,9 +185,16 @@ def _execute(job: Job, site: Site) -> dict[str, str]:
 
     here = replace(site, device=_Worker.device)
     outcome = execute(job, here, reporter(job.title, _Worker.tell), _Worker.stop.is_set)
-    failed = {key: reason for key, reason in outcome.items() if reason != "done"}
-    _Worker.tell((job.title, "failed" if failed else "finished", 1, 1, {}))
+    _Worker.tell(ending(job, outcome))
     return outcome
+
+
+def ending(job: Job, outcome: dict[str, str]) -> Event:
+    """The last event of a job: "failed", or "finished" with how many of its cells this run did."""
+    if set(outcome.values()) <= {DONE, FOUND}:
+        own = sum(value == DONE for value in outcome.values())
+        return job.title, "finished", own, len(outcome), {}
+    return job.title, "failed", 1, 1, {}
 
 
 def _prepare(source: PackSource, settings: Settings) -> None:

@@ -14,6 +14,7 @@ from vtbench.benchmark.protocols import TRANSFER
 from vtbench.benchmark.staleness import stale_records
 from vtbench.results.contradiction import contradictions
 from vtbench.results.selection import GroupKey, group_key, groups
+from vtbench.results.store import UNREADABLE
 
 if TYPE_CHECKING:
     from vtbench.benchmark.planning import RunPlan
@@ -135,8 +136,8 @@ def _group_lines(key: GroupKey, records: Sequence[Record]) -> str:
 
 
 def _in_progress(store: Store) -> list[str]:
-    folders = (store.root / "encoders").glob("*/checkpoint.pt")
-    count = sum(1 for _ in folders)
+    found = (store.root / "encoders").glob("*/checkpoint.pt")
+    count = sum(UNREADABLE not in path.parent.name for path in found)
     begun = f"{count} trainings have begun and will be continued by `bench run`."
     return [*([begun] if count else []), *slurm.in_progress(store.root)]
 
@@ -150,9 +151,9 @@ def _failures(records: Sequence[Record]) -> list[str]:
 
 
 def _set_aside(store: Store, damaged: Sequence[Damage]) -> list[str]:
-    return [f"set aside: {path} ({reason})" for path, reason in damaged] + [
-        f"set aside: {path} (it could not be read)" for path in store.unreadable()
-    ]
+    aside = [*damaged, *store.unreadable()]
+    lines = [f"set aside: {path} ({reason})" for path, reason in aside]
+    return lines + [f"damaged: {path} ({reason})" for path, reason in store.damaged_logs()]
 
 
 def _doubted(store: Store, records: Sequence[Record]) -> list[str]:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from vtbench.results.record import Record
     from vtbench.tasks.data.pack import Pack
 
+#: How a cell ended that has its number: computed by this run, or by another runner meanwhile. The
+#: outcome of any other cell is the reason of its failure.
+DONE, FOUND = "done", "found"
+
 
 @dataclass(frozen=True, eq=False)
 class Question:
@@ -75,11 +79,15 @@ class Job:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """All jobs of a selection, and which of their cells the store already holds."""
+    """All jobs of a selection, and which of their cells the store already holds.
+
+    kept: the jobs whose encoder is in the store, so that none has to be trained.
+    """
 
     jobs: tuple[Job, ...]
     done: frozenset[str]
     failed: frozenset[str]
+    kept: frozenset[str] = frozenset()
 
     @property
     def cells(self) -> list[Cell]:

@@ -67,19 +67,20 @@ class Display:
         if self.bars is not None and STARTING in self.tasks:
             self.bars.remove_task(self.tasks.pop(STARTING))
         if stage in ("finished", "failed"):
-            self._end(title, stage)
+            self._end(title, stage, done, total)
         elif self.bars is not None:
             self._bar(title, stage, done, total, info)
         else:
             self._line(title, stage, done, total, info)
 
-    def _end(self, title: str, stage: str) -> None:
+    def _end(self, title: str, stage: str, done: int, total: int) -> None:
         self.finished += 1
         count = f"[{self.finished}/{self.jobs}] " if self.jobs else ""
         if self.bars is not None and title in self.tasks:
             self.bars.remove_task(self.tasks.pop(title))
         style = "red" if stage == "failed" else "green"
-        self.console.print(f"{count}{title}: {stage}", style=style, markup=False, highlight=False)
+        text = f"{count}{title}: {_ended(stage, done, total)}"
+        self.console.print(text, style=style, markup=False, highlight=False)
 
     def _bar(self, title: str, stage: str, done: int, total: int, info: dict[str, float]) -> None:
         assert self.bars is not None
@@ -111,6 +112,15 @@ class Display:
             words += [f"{images:.0f} images/s", f"{duration_text(left)} left"]
         words += [f"{name} {value:.4g}" for name, value in info.items()]
         return "  ".join(words)
+
+
+def _ended(stage: str, done: int, total: int) -> str:
+    """How a job ended; of its `total` cells this run has computed `done`."""
+    if stage == "failed" or done == total:
+        return stage
+    if done == 0:
+        return "done by another runner"
+    return f"finished; {total - done} of its {total} cells were done by another runner"
 
 
 def _bars(console: Console) -> Progress:

@@ -23,6 +23,7 @@ from vtbench.results.store import Store
 from vtbench.results.tables import SENSOR_TABLE
 
 if TYPE_CHECKING:
+    from vtbench.results.quarantine import Damage
     from vtbench.results.record import Record
     from vtbench.results.tables import TableFacts
 
@@ -65,8 +66,12 @@ def make_report(store: Store, request: ReportRequest) -> Report:
         figures=figures,
         undrawn=undrawn,
         others=_others(shown),
-        damaged=[f"{path.name}: {reason}" for path, reason in store.damaged()],
+        damaged=[f"{path.name}: {reason}" for path, reason in _damaged(store)],
     )
+
+
+def _damaged(store: Store) -> list[Damage]:
+    return [*store.damaged(), *store.damaged_logs()]
 
 
 class Snapshot(Store):

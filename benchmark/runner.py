@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vtbench.benchmark import assemble, checkpoint, encode, external_encoder, fingerprint, registry
+from vtbench.benchmark import assemble, checkpoint, encode, external_encoder, registry
 from vtbench.benchmark.asking import ask
 from vtbench.benchmark.encoders import encoder_of
 from vtbench.benchmark.environment import clock
 from vtbench.benchmark.errors import Interrupted, VTBenchError
+from vtbench.benchmark.features import StoredFeatures
 from vtbench.benchmark.loggers import LoggerPlan
-from vtbench.benchmark.planning import Cell, Job, Site
+from vtbench.benchmark.planning import DONE, FOUND, Cell, Job, Site
 from vtbench.benchmark.pool import placed
 from vtbench.benchmark.pretrain import Plan as TrainingPlan
 from vtbench.benchmark.pretrain import pretrain
@@ -52,9 +53,9 @@ Report = Callable[[str, int, int, dict[str, float]], None]
 def execute(
     job: Job, site: Site, report: Report, should_stop: Callable[[], bool]
 ) -> dict[str, str]:
-    """Run a job's cells; returns {cell id: "done" or the reason of its failure}.
+    """Run a job's cells; returns {cell id: DONE, FOUND or the reason of its failure}.
 
-    Waits for another runner that works on the same encoder, and leaves alone what it finished.
+    Waits for another runner that works on the same encoder; what it finished is FOUND.
     Raises Interrupted and StoreError.
     """
     store = Store.open(site.store)
@@ -62,7 +63,7 @@ def execute(
     with _claimed(store, job.id, should_stop):
         ready = {cell.id for cell in job.cells if _is_done(store, cell.id)}
         left = job.only({cell.id for cell in job.cells} - ready)
-        outcome = dict.fromkeys(ready, "done")
+        outcome = dict.fromkeys(ready, FOUND)
         if left is not None:
             outcome |= _Run(left, site, store, report, should_stop).outcome()
     return outcome
@@ -137,7 +138,7 @@ class _Run:
             raise
         except BaseException as error:
             return self._fail(cell, error)
-        return "done"
+        return DONE
 
     def _fail(self, cell: Cell, error: BaseException) -> str:
         try:
@@ -233,27 +234,21 @@ class _Run:
         )
 
     def _features(self, cell: Cell, dataset: Dataset) -> np.ndarray:
-        """Features of all images of a data set, from the cache where they are there."""
-        made_of = fingerprint.of_values(dataset.fingerprint, cell.code["encoding"])
-        name = f"{dataset.name}-{made_of[:8]}"
-        path = self.store.features_path(self.job.id, name, cell.sensor)
-        cached = self.store.read_array(path)
-        if (
-            cached is not None
-            and cached.shape == (len(dataset.images), self._encoder.embedding_width)
-            and np.isfinite(cached).all()
-        ):
-            return cached
-        self.report(f"encode {dataset.name}", 0, 0, {})
-        images = encode.stored_images(dataset, self.settings.data.stored_size)
+        """Features of all images of a data set; of the encoder, or the pixels themselves."""
+        images = partial(encode.stored_images, dataset, self.settings.data.stored_size)
         if self.job.row.route == "pixels":
+            self.report(f"encode {dataset.name}", 0, 0, {})
             size = self.settings.probe.pixel_size
-            return encode.pixel_features(images, pixel_size=size, device=self.site.device)
-        size = self.settings.encoder.image_size
-        features = encode.encoder_features(
-            self._encoder, images, image_size=size, device=self.site.device
-        )
-        self.store.write_array(path, features)
+            return encode.pixel_features(images(), pixel_size=size, device=self.site.device)
+        stored = StoredFeatures.of(self.store, self.job, cell, dataset)
+        features = stored.read(self._encoder.embedding_width)
+        if features is None:
+            self.report(f"encode {dataset.name}", 0, 0, {})
+            size = self.settings.encoder.image_size
+            features = encode.encoder_features(
+                self._encoder, images(), image_size=size, device=self.site.device
+            )
+            stored.write(features)
         return features
 
     def _supervised(self, task: Task, dataset: Dataset) -> ProbeResult:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vtbench.benchmark.errors import Detached, Interrupted, UsageError, suggestion
-from vtbench.benchmark.launch import Event, Listener, reporter, stop_on_signal
+from vtbench.benchmark.launch import Event, Listener, ending, reporter, stop_on_signal
 from vtbench.benchmark.memory import set_up_torch
 from vtbench.benchmark.planning import Job, Site
 from vtbench.benchmark.settings import Hardware
@@ -158,7 +158,7 @@ class Training:
     folder: Path  # of the progress files
 
     def __call__(self) -> dict[str, str]:
-        """{cell id: "done" or the reason of its failure}."""
+        """{cell id: DONE, FOUND or the reason of its failure}."""
         from vtbench.benchmark.runner import execute
 
         set_up_torch(self.threads)
@@ -190,7 +190,7 @@ def in_progress(store: Path) -> list[str]:
 def run_jobs(
     jobs: Sequence[Job], site: Site, workers: Workers, listener: Listener
 ) -> dict[str, str]:
-    """Submit all jobs and watch them; returns {cell id: "done" or the reason of its failure}.
+    """Submit all jobs and watch them; returns {cell id: DONE, FOUND or the reason of its failure}.
 
     Raises Detached after a Ctrl-C, when the jobs of a cluster go on, and Interrupted when those of
     this machine were cancelled.
@@ -258,8 +258,7 @@ class _Watch:
                 del self.running[key]
                 part = _outcome(job, submitted)
                 self.outcome |= part
-                stage = "finished" if set(part.values()) <= {"done"} else "failed"
-                self.listener((job.title, stage, 1, 1, {}))
+                self.listener(ending(job, part))
 
     @contextmanager
     def ending(self) -> Iterator[None]:

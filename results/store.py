@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from vtbench.results import trained
 from vtbench.results.atomic import remove_abandoned, write_atomically
 from vtbench.results.errors import StoreBusy, StoreError
 from vtbench.results.folder import RecordFolder, file_name
@@ -32,6 +33,10 @@ _FOLDERS = ("cells", "encoders", "features", "predictions", "locks", "set-aside"
 #: Follows the name of an encoder's file that could not be read and was moved out of the way.
 UNREADABLE = ".unreadable"
 _ELSEWHERE = "or choose another folder with --store DIR"
+_LOG_ADVICE = (
+    "; no number rests on it, only curves: bring it back from a copy, or train again into another "
+    "folder with --store DIR"
+)
 
 
 @dataclass(frozen=True)
@@ -116,13 +121,30 @@ class Store:
         finally:
             lock.release()
 
-    def unreadable(self) -> list[Path]:
-        """The files of encoders that could not be read, moved out of the way in their folders."""
-        return sorted((self.root / "encoders").glob(f"*/*{UNREADABLE}*"))
+    def unreadable(self) -> list[Damage]:
+        """(path, reason) of encoders and checkpoints moved out of the way where they lay."""
+        encoders = self.root / "encoders"
+        found = {*encoders.glob(f"*{UNREADABLE}*"), *encoders.glob(f"*/*{UNREADABLE}*")}
+        return [Damage(path, trained.reason(path)) for path in sorted(found)]
+
+    def damaged_logs(self) -> list[Damage]:
+        """(path, reason) of finished trainings' logs that are not what was written; they stay."""
+        folders = [path for path in (self.root / "encoders").glob("*") if path.is_dir()]
+        found = [(path, trained.log_damage(path)) for path in sorted(folders)]
+        return [
+            Damage(path / trained.LOG, f"{trained.LOG} {flaw}{_LOG_ADVICE}")
+            for path, flaw in found
+            if flaw and UNREADABLE not in path.name
+        ]
 
     def encoder_dir(self, identity: str) -> Path:
         """The folder of one pre-trained encoder; it need not exist yet."""
         return self.root / "encoders" / slug(identity)
+
+    def has_encoder(self, identity: str) -> bool:
+        """Whether a finished encoder is there; that it is whole is seen when it is read."""
+        folder = self.encoder_dir(identity)
+        return all((folder / name).is_file() for name in (trained.ENCODER, trained.SUMMARY))
 
     def features_path(self, encoder_id: str, dataset: str, sensor: str) -> Path:
         """Where the features of one data set by one encoder are kept."""
@@ -175,6 +197,10 @@ class Store:
             reason = f"{path.name}: not a whole array ({error})"
             self._quarantine().take(path, reason, arrays.is_whole)
             return None
+
+    def set_array_aside(self, path: Path, reason: str) -> None:
+        """Move an array that is whole, but not what it should be, to the damaged files."""
+        self._quarantine().take(path, f"{path.name}: {reason}", lambda _: False)
 
     def is_whole(self, record: Record) -> bool:
         """Whether nothing of a record's arrays was damaged; what is damaged now is set aside.

@@ -21,16 +21,14 @@ RUN = ["run", "--profile", "tiny.yaml", "--data", "pack", "--tasks", "all"]
 def contents(store: Path) -> dict[str, object]:
     """All that a store holds, less what may differ between two identical runs."""
     found: dict[str, object] = {}
-    for path in sorted(store.rglob("*")):
-        name = str(path.relative_to(store))
-        if path.suffix == ".json" and path.parent.name == "cells":
-            found[name] = {
-                k: v for k, v in json.loads(path.read_text()).items() if k != "provenance"
-            }
-        elif path.name == "training.json":
-            found[name] = {k: v for k, v in json.loads(path.read_text()).items() if k != "seconds"}
-        elif path.suffix in (".npy", ".safetensors", ".jsonl"):
-            found[name] = path.read_bytes()
+    for path in sorted(path for path in store.rglob("*") if path.is_file()):
+        name = path.relative_to(store)
+        if name.parts[0] == "locks" or path.name.startswith(".tmp-"):
+            continue
+        found[str(name)] = path.read_bytes()
+        if path.suffix == ".json":
+            content = json.loads(path.read_text())
+            found[str(name)] = {k: v for k, v in content.items() if k != "provenance"}
     return found
 
 

@@ -104,18 +104,21 @@ def _indented(code: str) -> str:
 
 
 def contents(store: Path) -> dict[str, object]:
-    """What a store holds, less what may differ between two identical runs."""
+    """Every file of a store, less what may differ between two identical runs.
+
+    That is `provenance` in records and summaries of trainings. Left out are locks, which are empty,
+    what was set aside, and what killed writers left.
+    """
     found: dict[str, object] = {}
-    for path in sorted(store.rglob("*")):
+    for path in sorted(path for path in store.rglob("*") if path.is_file()):
         name = path.relative_to(store)
-        if name.parts[0] in ("set-aside", "locks") or not path.is_file():
+        aside = any(".unreadable" in part for part in name.parts)
+        if name.parts[0] in ("set-aside", "locks") or aside or path.name.startswith(".tmp-"):
             continue
+        found[str(name)] = path.read_bytes()
         if path.suffix == ".json":
-            dropped = {"provenance", "seconds"} if name.parts[0] == "cells" else {"seconds"}
             content = json.loads(path.read_text())
-            found[str(name)] = {k: v for k, v in content.items() if k not in dropped}
-        elif path.suffix in (".npy", ".safetensors", ".jsonl"):
-            found[str(name)] = path.read_bytes()
+            found[str(name)] = {k: v for k, v in content.items() if k != "provenance"}
     return found
 
 

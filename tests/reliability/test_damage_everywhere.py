@@ -73,17 +73,11 @@ def repaired(folder: Folder, good: dict[str, object], table: str) -> Said:
         answered(folder(*command))
     again = folder(*RUN)
     assert again.code == 0, again.all
-    found = folder.contents()
-    assert {name for name in good if found.get(name) != good[name]} <= {*_logs(good)}
+    assert folder.contents() == good
     (folder.path / "runs" / "set-aside").rename(folder.path / "aside")  # tables name it
     assert folder.table() == table
     (folder.path / "aside").rename(folder.path / "runs" / "set-aside")
     return again
-
-
-def _logs(names: dict[str, object]) -> list[str]:
-    """Logs of finished trainings are shown in reports, and nothing is computed from them."""
-    return [name for name in names if name.endswith("losses.jsonl")]
 
 
 @pytest.mark.parametrize("damage", [half, garbage])
@@ -104,9 +98,11 @@ def test_a_store_whose_files_of_every_kind_are_damaged_is_repaired_by_the_next_r
 
     status = finished("status").all
     for kind, path in damaged.items():
-        if kind in ("cells/json", "encoders/training.json", "predictions/npy"):
-            assert path.name in status, kind
-    assert "set aside" in again.err
+        if kind.startswith("encoders/"):
+            assert (path.parent.with_name(f"{path.parent.name}.unreadable") / path.name).exists()
+        elif kind != "locks/lock":
+            assert f"set aside: runs/set-aside/{path.name}" in status, kind
+    assert again.err.count("set aside") == len(damaged) - 1 - 3  # encoders are set aside as one
     assert "Nothing is left to do" in finished(*RUN).out
 
 
@@ -115,23 +111,91 @@ def test_a_store_whose_files_of_every_kind_are_damaged_is_repaired_by_the_next_r
     [
         (flipped, "encoder.safetensors"),
         (flipped, "training.json"),
+        (empty, "sha256"),
         (folder_instead, "training.json"),
         pytest.param(folder_instead, "encoder.safetensors", marks=pytest.mark.slow),
     ],
 )
-def test_an_encoder_that_is_not_what_was_written_is_made_anew_and_named(
+def test_an_encoder_that_is_not_what_was_written_is_set_aside_whole_and_made_anew(
     finished: Folder, damage: Callable[[Path], None], kind: str
 ) -> None:
     store, good, table = finished.path / "runs", finished.contents(), finished.table()
     [path] = store.glob(f"encoders/*/{kind}")
+    others = {p.name: p.read_bytes() for p in path.parent.iterdir() if p != path}
     damage(path)
     for needs_it in (*store.glob("cells/*simclr*"), *store.glob(f"features/{path.parent.name}*")):
         needs_it.unlink()
 
     again = repaired(finished, good, table)
 
-    assert f"{kind}.unreadable: it could not be read, and was made anew" in again.err
-    assert f"{kind}.unreadable" in finished("status").out
+    aside = path.parent.with_name(f"{path.parent.name}.unreadable")
+    assert {name: (aside / name).read_bytes() for name in others} == others
+    for said in (again.all, finished("status").all):
+        assert f"{aside.name}" in said
+        assert f"{kind} is " in said
+
+
+def test_a_summary_of_another_training_or_another_form_is_not_overwritten(
+    finished: Folder,
+) -> None:
+    store = finished.path / "runs"
+    [path] = store.glob("encoders/*/training.json")
+    (path.parent / "sha256").unlink()  # as of the first versions
+    foreign = (
+        "[1, 2]",
+        '{"schema": 9}',
+        "[" * 100_000,
+        f'{{"id": "{path.parent.name}", "monitor": 1}}',
+    )
+    for number, text in enumerate(foreign):
+        path.write_text(text)
+        for cell in store.glob("cells/*simclr*"):
+            cell.unlink()
+        again = finished(*RUN)
+        assert again.code == 0, again.all
+        aside = path.parent.with_name(f"{path.parent.name}.unreadable{number or ''}")
+        assert (aside / path.name).read_text() == text
+        assert f"set aside {aside.relative_to(finished.path)}: training.json" in again.all
+        assert len(list(store.glob("cells/*simclr*"))) == 2
+        (path.parent / "sha256").unlink()
+
+
+def test_one_bit_of_a_number_of_features_or_predictions_is_noticed_and_named(
+    finished: Folder,
+) -> None:
+    store, good, table = finished.path / "runs", finished.contents(), finished.table()
+    [cell] = store.glob("cells/*--simclr--shape--*")
+    cell.unlink()  # so that features are read again
+    [training] = store.glob("encoders/*/training.json")
+    features = next(store.glob(f"features/{training.parent.name}--colours*"))
+    identity = next(store.glob("cells/*--raw?pixels--bar--*")).stem.rpartition("--")[2]
+    scores = store / "predictions" / f"{identity}.scores.npy"
+    for path in (features, scores):
+        flipped(path)
+
+    again = finished(*RUN)
+
+    assert again.code == 0, again.all
+    for path in (features, scores):
+        assert f"set aside runs/set-aside/{path.name}: {path.name}: not a whole array" in again.all
+        assert (store / "set-aside" / path.name).exists()
+    assert finished.contents() == good
+    (store / "set-aside").rename(finished.path / "aside")
+    assert finished.table() == table
+
+
+def test_a_log_that_was_cut_off_is_named_with_what_to_do(finished: Folder) -> None:
+    [path] = (finished.path / "runs").glob("encoders/*/losses.jsonl")
+    whole, table = path.read_bytes(), finished.table()
+    for damage, words in ((half, "is not what the training wrote"), (Path.unlink, "is gone")):
+        damage(path)
+        for command in (("status",), RUN):
+            said = finished(*command)
+            assert said.code == 0
+            assert f"losses.jsonl {words}; no number rests on it" in said.all
+        assert finished.table() == table
+        path.write_bytes(whole)
+    assert "losses.jsonl" not in finished("status").all
 
 
 def test_a_bit_of_a_checkpoint_that_changed_is_noticed(folder: Folder) -> None:
@@ -210,14 +274,13 @@ def test_names_are_printed_where_the_terminal_knows_no_unicode(finished: Folder)
 def test_a_store_survives_damage_to_each_single_file(
     finished: Folder, damage: Callable[[Path], None]
 ) -> None:
-    """`flipped` spares arrays: no digest of them is kept, and one number may be another one."""
     store, whole = finished.path / "runs", finished.path / "whole"
     store.rename(whole)
     shutil.copytree(whole, store)
     table = finished.table()
     chosen = files(store) if damage is half else list(one_of_each_kind(store).values())
     names = [path.relative_to(store) for path in chosen]
-    for name in [n for n in names if damage is not flipped or n.suffix != ".npy"]:
+    for name in names:
         shutil.rmtree(store)
         shutil.copytree(whole, store)
         damage(store / name)

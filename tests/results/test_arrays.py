@@ -35,6 +35,13 @@ def test_an_absent_array_is_none(store):
     assert store.read_array(store.predictions_path("abc123")) is None
 
 
+def flipped(path, place):
+    """One bit of one byte, as a failing disk or memory leaves it."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0x10
+    path.write_bytes(content)
+
+
 def pickled(path):
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
 
@@ -49,6 +56,11 @@ DAMAGE = {
         path.read_bytes().replace(b"(3, 4)", b"(9999999999999999, 4)")
     ),
     "pickle": pickled,
+    "a bit of a number": lambda path: flipped(path, 140),
+    "a bit of the digest": lambda path: flipped(path, -3),
+    "another array's digest": lambda path: path.write_bytes(
+        path.read_bytes().replace(np.float32(3).tobytes(), np.float32(4).tobytes())
+    ),
 }
 
 
@@ -64,6 +76,16 @@ def test_a_damaged_array_is_set_aside_and_not_used(store, kind):
     [(aside, reason)] = store.damaged()
     assert aside.read_bytes() == content
     assert reason.startswith("abc123.npy: not a whole array (")
+
+
+def test_other_readers_see_the_array_alone_and_one_without_a_digest_is_read(store):
+    path = store.predictions_path("abc123")
+    store.write_array(path, ARRAYS["float32"])
+    np.testing.assert_array_equal(np.load(path), ARRAYS["float32"])
+    np.testing.assert_array_equal(np.load(path, mmap_mode="r"), ARRAYS["float32"])
+
+    np.save(path, ARRAYS["float32"])  # as earlier versions wrote it
+    np.testing.assert_array_equal(store.read_array(path), ARRAYS["float32"])
 
 
 def test_objects_are_refused(store):
