@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
@@ -53,25 +53,30 @@ def estimate(
     *,
     pool: int,
     to_render: int = 0,
+    kept: Collection[str] = (),
 ) -> Estimate:
     """Cost of jobs on data with `counts` images per task.
 
-    pool: images that encoders are trained on. to_render: images that are made first.
+    pool: images that encoders are trained on. to_render: images that are made first. kept: ids of
+    jobs whose encoder is in the store.
     """
     known = {
         kind: seconds
         for kind in ("pretrain", "supervised", TRANSFER)
         if (seconds := _measured(records, settings, kind)) is not None
     }
-    work = [_job_seconds(job, settings, workers, counts, pool, known) for job in jobs]
+    work = [
+        _job_seconds(job, settings, workers, counts, 0 if job.id in kept else pool, known)
+        for job in jobs
+    ]
     spread = max(1, min(workers.jobs, len(work)))
     longest = max(work, default=0.0)
-    trainings = {job.row.route for job in jobs} & {"pretrain", "supervised"}
+    trainings = {job.row.route for job in jobs if job.id not in kept} & {"pretrain", "supervised"}
     trainings |= {cell.protocol for job in jobs for cell in job.cells} & {TRANSFER}
     rendering = to_render * _render_seconds(settings)
     return Estimate(
         seconds=max(sum(work) / spread, longest) + (START_SECONDS if work else 0.0) + rendering,
-        bytes=sum(_job_bytes(job, settings, counts) for job in jobs),
+        bytes=sum(_job_bytes(job, settings, counts, job.id in kept) for job in jobs),
         measured=trainings <= set(known),
     )
 
@@ -109,7 +114,7 @@ def _job_seconds(
         trained = 0.7 * images * settings.supervised.epochs * FORWARD_BACKWARD * forward
         return known.get("supervised", trained)
     answers = sum(_cell_seconds(cell, settings, counts, forward, known) for cell in job.cells)
-    if job.row.route != "pretrain":
+    if job.row.route != "pretrain" or not pool:
         return answers
     passes = 2 * FORWARD_BACKWARD + 1  # two views, and the average of methods with a target
     trained = pool * settings.pretrain.epochs * passes * forward
@@ -131,10 +136,10 @@ def _cell_seconds(
     return images * (forward + PROBE_SECONDS.get(cell.protocol, MOMENT) / 1000)
 
 
-def _job_bytes(job: Job, settings: Settings, counts: dict[str, int]) -> float:
+def _job_bytes(job: Job, settings: Settings, counts: dict[str, int], kept: bool) -> float:
     images = sum(counts.get(cell.task, 0) for cell in job.cells)
     encoder = settings.encoder
-    weights = cost(encoder.name)[1] * (encoder.width / 64) ** 2 * 4
+    weights = 0 if kept else cost(encoder.name)[1] * (encoder.width / 64) ** 2 * 4
     features = images * embedding_width(encoder.name, encoder.width) * 4
     kept = {"pretrain": weights + features, "external": weights + features, "untrained": features}
     return kept.get(job.row.route, 0.0)

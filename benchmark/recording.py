@@ -13,6 +13,7 @@ from vtbench.benchmark.environment import provenance
 from vtbench.benchmark.errors import RegistryError, user_errors
 from vtbench.benchmark.external import external_caveat
 from vtbench.benchmark.identity import settings_of
+from vtbench.benchmark.loss_terms import fault_behind
 from vtbench.benchmark.memory import OUT_OF_MEMORY, is_out_of_memory
 from vtbench.benchmark.planning import Cell, Job
 from vtbench.benchmark.rows import Row
@@ -187,6 +188,8 @@ def explain(error: BaseException) -> str:
         return words
     if is_out_of_memory(error):
         return OUT_OF_MEMORY
+    if fault := fault_behind(error):
+        return printable(fault)
     where = traceback.extract_tb(error.__traceback__)[-1]
     said = f"{type(error).__name__}: {words}" if words else type(error).__name__
     return f"{said} ({Path(where.filename).name}:{where.lineno})"

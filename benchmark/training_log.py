@@ -19,8 +19,10 @@ from torch import Tensor
 from vtbench.benchmark import checkpoint, gradients
 from vtbench.benchmark.errors import TrainingDiverged
 from vtbench.benchmark.loggers import LoggerPlan, Loggers
+from vtbench.benchmark.loss_terms import fault_of
 from vtbench.methods.base import Method
 from vtbench.methods.distributed import average_, rank
+from vtbench.methods.errors import MethodError
 
 FLUSH_EVERY = 20  # steps between transfers of the losses from the device
 
@@ -34,7 +36,7 @@ class TrainingLog:
     def __init__(self, folder: Path, method: Method, loggers: LoggerPlan) -> None:
         self.path = folder / checkpoint.LOG
         self.loggers = Loggers(loggers)
-        self.title = method.title
+        self.method = method
         self.terms = tuple(name for name in method.terms if method.wants(name))
         self.pending: list[tuple[int, Tensor, Tensor | None]] = []  # not yet read from the device
         self.shares: dict[str, float] = {}
@@ -43,7 +45,12 @@ class TrainingLog:
     def add(
         self, step: int, total: Tensor, losses: Mapping[str, Tensor], norms: Tensor | None
     ) -> None:
-        """Note the losses of a step and, where they were taken, its gradient norms (T,)."""
+        """Note the losses of a step and, where they were taken, its gradient norms (T,).
+
+        Raises MethodError for a loss that the method does not declare: it would count for nothing.
+        """
+        if len(losses) > len(self.terms) and (fault := fault_of(self.method, losses)):
+            raise MethodError(fault)
         values = torch.stack([total, *(losses[name] for name in self.terms)]).detach().float()
         self.pending.append((step, values, norms))
 
@@ -85,12 +92,19 @@ class TrainingLog:
         return self.shares
 
     def _check(self, values: Mapping[str, float], what: str, step: int) -> None:
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise TrainingDiverged(
-                    f"{self.title}: the {what} {name!r} became {value} at step {step}; "
-                    "lower its learning rate or weight."
-                )
+        """Raise TrainingDiverged that names every term to blame; the total is to blame for none."""
+        bad = {name: value for name, value in values.items() if not math.isfinite(value)}
+        if not bad:
+            return
+        title = self.method.title
+        of_terms = {name: bad[name] for name in self.terms if name in bad}
+        said = " and ".join(f"{name!r} became {value}" for name, value in of_terms.items())
+        raise TrainingDiverged(
+            f"{title}: the {what} {said} at step {step}; lower its learning rate or weight."
+            if said
+            else f"{title}: the sum of its finite loss terms became {bad['total']} at step "
+            f"{step}; lower its weights."
+        )
 
     def write(self, lines: Iterable[dict[str, Any]]) -> None:
         """Append lines; of several processes the first one does."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from vtbench.benchmark import monitor
 from vtbench.benchmark.assemble import build_method, resolve
 from vtbench.benchmark.contract.declared import check_kinds, check_literals
+from vtbench.benchmark.loss_terms import fault_of
 from vtbench.benchmark.seeding import generator
 from vtbench.benchmark.settings import Settings, load_profile
 from vtbench.benchmark.spec import Spec
@@ -128,10 +129,8 @@ class MethodContract:
         """Let `losses` return {term: mean over the batch}, computed in float32."""
         method = self.build()
         losses = method.losses(self.views(), LATE)
-        wanted = {term for term in method.terms if method.wants(term)}
-        missing, unknown = sorted(wanted - set(losses)), sorted(set(losses) - set(method.terms))
-        assert not missing, f"losses does not return the term {missing[0]!r} of `terms`"
-        assert not unknown, f"losses returns {unknown[0]!r}, which `terms` does not name"
+        fault = fault_of(method, losses)
+        assert fault is None, fault
         for name, loss in losses.items():
             assert loss.shape == (), f"the term {name} must be a scalar, not {tuple(loss.shape)}"
             assert loss.dtype == torch.float32, f"the term {name} must be float32, not {loss.dtype}"

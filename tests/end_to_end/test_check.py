@@ -69,7 +69,7 @@ def test_a_class_in_this_folder_needs_no_installation(here, write) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (('"ntxent": 1.0', '"other": 1.0'), "losses does not return the term 'other' of `terms`"),
+        (('"ntxent": 1.0', '"other": 1.0'), "lacks 'other' of `terms` and has 'ntxent'"),
         (("year = 2026", 'year = "2026"'), "year must be of the type int, not '2026'"),
         (('title = "Mine"\n    year = 2026', "title = ''"), "title is empty"),
         (("import torch", "import torhc"), "No module named 'torhc'"),

@@ -91,6 +91,21 @@ class Keys(Plain):
         return {"push": super().losses(views, progress)["pull"]}
 
 
+class More(Plain):
+    title = "More"
+
+    def losses(self, views, progress):
+        loss = super().losses(views, progress)["pull"]
+        return {"pull": loss, "push": loss}
+
+
+class Bare(Plain):
+    title = "Bare"
+
+    def losses(self, views, progress):
+        return super().losses(views, progress)["pull"]
+
+
 class Float(Plain):
     title = "Float"
 
@@ -204,10 +219,13 @@ REASONS = {
     "Init": "RuntimeError: no start (faulty.py:",
     "Losses": "ValueError: no loss (faulty.py:",
     "After": "ValueError: no step (faulty.py:",
-    "NaN": "NaN: the loss term 'total' became nan at step 0",
-    "Infinite": "Infinite: the loss term 'total' became inf at step 0",
+    "NaN": "NaN: the loss term 'pull' became nan at step 0",
+    "Infinite": "Infinite: the loss term 'pull' became inf at step 0",
     "Late": "",
-    "Keys": "KeyError: 'pull'",
+    "Keys": "Keys: what losses returns lacks 'pull' of `terms` and has 'push', which `terms` does "
+    "not name; return one loss for each of: pull.",
+    "More": "More: what losses returns has 'push', which `terms` does not name",
+    "Bare": "Bare: losses returns a Tensor; return a dictionary {term: loss}.",
     "Float": "TypeError: ",
     "Vector": "RuntimeError: ",
     "Detached": "RuntimeError: ",
