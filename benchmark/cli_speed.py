@@ -53,8 +53,9 @@ def render(
     from vtbench.benchmark.speed.measuring import measured
     from vtbench.benchmark.speed.rendering import rendering
 
-    rates = measured(dict(rendering(size=size, images=images, device=device)), rounds=rounds)
-    say(f"{size} pixels, {device}, {threads} thread(s), median of {rounds} rounds")
+    candidates = dict(rendering(size=size, images=images, device=device))
+    rates = measured(candidates, rounds=rounds, time=timer(device, threads))
+    say(f"{size} pixels, {setting(device, threads)}, median of {rounds} rounds")
     table("sensor", "images/s", rates)
 
 
@@ -74,7 +75,10 @@ def views(
     for size in sizes:
         candidates = dict(two_views(size=size, batch=batch, device=device))
         rates = measured(candidates, rounds=rounds, time=timer(device, threads))
-        say(f"two views of {size} pixels, batches of {batch}, {setting(device, threads)}")
+        where = setting(device, threads)
+        if device != "cpu":
+            where += f"; the others than vtbench are on the CPU, {threads} thread(s)"
+        say(f"two views of {size} pixels, batches of {batch}, {where}")
         table("pipeline", "images/s", rates, against=REFERENCE)
 
 
@@ -142,17 +146,23 @@ def probes(
     threads: Threads = 1,
     device: Device = "cpu",
 ) -> None:
-    """A linear probe by slices against one by a DataLoader, and heads at once against in turn."""
+    """Training of probes: slices against a DataLoader; heads, and encoders, at once or in turn."""
     device = prepared(device, threads)
     from vtbench.benchmark.speed.measuring import measured
     from vtbench.benchmark.speed.probes import Probes
 
     made_up = Probes(samples=samples, width=width, epochs=epochs, batch=batch, device=device)
-    apart = made_up.difference()
-    rates = measured(dict(made_up.candidates()), rounds=rounds, time=timer(device, threads))
+    apart = made_up.differences()
     say(f"{samples:,} samples of {width} features, batch {batch}, {setting(device, threads)}")
-    table("loop", "samples/s", rates, against="DataLoader")
-    say(f"largest difference between the weights of both loops: {apart:.1e}")
+    for what, candidates, against in (
+        ("one head", made_up.loops(), "DataLoader"),
+        ("heads of one encoder", made_up.heads(), None),
+        ("heads of several encoders", made_up.across(), None),
+    ):
+        found = measured(dict(candidates), rounds=rounds, time=timer(device, threads))
+        table(what, "samples/s", found, against=against or found[-1].name)
+    for what, difference in apart.items():
+        say(f"largest difference between weights, {what}: {difference:.1e}")
 
 
 @speed_app.command()
@@ -162,11 +172,13 @@ def start(
     ] = None,
     rounds: Rounds = 5,
 ) -> None:
-    """Seconds until commands answer."""
+    """Seconds of the clock until commands answer."""
     from vtbench.benchmark.speed.measuring import measured
     from vtbench.benchmark.speed.starting import starts
 
-    for rate in measured(dict(starts(store)), rounds=rounds):
+    rates = measured(dict(starts(store)), rounds=rounds)
+    say(f"seconds of the clock, median of {rounds} rounds")
+    for rate in rates:
         say(f"{rate.name:22} {1 / rate.median:6.2f} s")
 
 
@@ -180,16 +192,19 @@ def memory(
 ) -> None:
     """Peak memory of the trainings, each in a process of its own."""
     device = prepared(device, threads)
-    from vtbench.benchmark.speed.memory import MIB, peak
+    from vtbench.benchmark.speed.memory import MIB, is_exact, peak
 
     settings, precision, names = subject(methods, profile, overrides, device)
+    if not is_exact():
+        say(
+            "This system has no /proc/self/status: the peak is that of getrusage, which may be the "
+            "starting process's, and what was held before the first step is not known."
+        )
     say("method           peak MiB   before the first step   on the GPU")
     for name in names:
         found = peak(name, settings, device=device, precision=precision, threads=threads)
-        say(
-            f"{name:16} {found.host / MIB:8.0f}   {found.idle / MIB:21.0f}   "
-            f"{found.device / MIB:10.0f}"
-        )
+        idle = "-" if found.idle is None else f"{found.idle / MIB:.0f}"
+        say(f"{name:16} {found.host / MIB:8.0f}   {idle:>21}   {found.device / MIB:10.0f}")
 
 
 @speed_app.command()
@@ -201,15 +216,16 @@ def growth(
     threads: Threads = 1,
     device: Device = "cpu",
 ) -> None:
-    """How the cost of a training grows with resolution and batch, that of a probe with images."""
+    """How costs grow: with resolution, batch, images and seeds; linear where ratios stay 1."""
     device = prepared(device, threads)
-    from vtbench.benchmark.speed.growth import grown
+    from vtbench.benchmark.errors import UsageError
+    from vtbench.benchmark.speed.growth import Growing
 
-    settings, precision, _ = subject([method], profile, overrides, device)
-    for title, unit, rates in grown(
-        method, settings, device=device, precision=precision, rounds=rounds,
-        time=timer(device, threads),
-    ):  # fmt: skip
+    settings, precision, names = subject([method], profile, overrides, device)
+    if len(names) > 1:
+        raise UsageError(f"Growth is measured for one method; choose one of {', '.join(names)}.")
+    growing = Growing(names[0], settings, device=device, precision=precision)
+    for title, unit, rates in growing.tables(rounds=rounds, time=timer(device, threads)):
         say(f"{title}, {setting(device, threads)}")
         table(title.split()[-1], unit, rates)
 

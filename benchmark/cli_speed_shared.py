@@ -36,6 +36,7 @@ def _is_alone(device: str, threads: int) -> bool:
 
 
 def setting(device: str, threads: int, workers: int = 0) -> str:
+    """Where something was measured and by which time, for the line above its rates."""
     alone = _is_alone(device, threads + workers)
     beside = f", {workers} worker(s) of the DataLoader" if workers else ""
     seconds = "CPU seconds" if alone else "seconds of the clock"
@@ -45,20 +46,28 @@ def setting(device: str, threads: int, workers: int = 0) -> str:
 def subject(
     methods: Sequence[str], profile: str, overrides: Sequence[str], device: str
 ) -> tuple[Settings, str, list[str]]:
-    """Settings, precision and methods; UsageError for what is unknown."""
+    """Settings, precision and the methods that are trained; `all` leaves controls out.
+
+    Raises UsageError for what is unknown, and for rows that train no method.
+    """
     from vtbench.benchmark import registry
     from vtbench.benchmark.environment import supports_bf16
+    from vtbench.benchmark.errors import UsageError
     from vtbench.benchmark.rows import select_rows
     from vtbench.benchmark.settings import load_profile
 
     precision = "bf16" if supports_bf16(device) else "32"
     settings = load_profile(profile, overrides).settings.with_precision(precision)
     rows = select_rows(methods, registry.methods(), settings.pretrain)
-    trained = [row for row in rows if row.route == "pretrain"]
     if list(methods) == ["all"]:
-        trained = [row for row in trained if row.role == "method"]
-    names = [str(row.spec) for row in trained]
-    return settings, settings.encoder.precision, list(dict.fromkeys(names))
+        rows = [row for row in rows if row.role == "method"]
+    untrained = [str(row.spec) for row in rows if row.route != "pretrain"]
+    if untrained:
+        raise UsageError(
+            f"There is no pre-training of {', '.join(untrained)} to measure; name methods "
+            f"({', '.join(registry.methods())}) or specs such as sarl:ram=0."
+        )
+    return settings, settings.encoder.precision, [str(row.spec) for row in rows]
 
 
 def table(what: str, unit: str, rates: Sequence[Rate], against: str | None = None) -> None:

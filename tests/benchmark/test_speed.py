@@ -5,9 +5,11 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import typer
@@ -15,11 +17,23 @@ import typer
 from vtbench.benchmark import cli_speed, launch, pretrain
 from vtbench.benchmark.errors import Interrupted, UsageError
 from vtbench.benchmark.settings import Settings, load_profile
-from vtbench.benchmark.speed import growth, loop, measuring, probes, split, starting, steps, views
+from vtbench.benchmark.speed import (
+    growth,
+    loop,
+    measuring,
+    memory,
+    probes,
+    split,
+    starting,
+    steps,
+    views,
+)
 from vtbench.benchmark.speed.measuring import Rate, measured
 from vtbench.benchmark.speed.rendering import rendering
 from vtbench.benchmark.speed.split import REST, START, Stopwatch
 from vtbench.methods.views import make_views
+from vtbench.results.errors import StoreError
+from vtbench.tasks.probe import Examples, train_heads
 
 SMALL = (
     "encoder.width=8", "encoder.image_size=32", "data.stored_size=36", "pretrain.batch_size=4",
@@ -31,7 +45,7 @@ def small() -> Settings:
     return load_profile("quick", SMALL).settings
 
 
-def test_rounds_are_interleaved_and_the_first_is_not_counted() -> None:
+def test_rounds_take_turns_and_the_first_is_not_counted() -> None:
     times = iter(range(100))
     order: list[str] = []
 
@@ -46,8 +60,17 @@ def test_rounds_are_interleaved_and_the_first_is_not_counted() -> None:
         time=lambda: float(next(times)),
     )
 
-    assert order == ["slow", "fast"] * 4
+    assert order == ["slow", "fast", "fast", "slow", "fast", "slow", "slow", "fast"]
     assert rates == [Rate("slow", 3, 1, 5), Rate("fast", 20, 10, 90)]
+
+
+def test_no_candidate_always_follows_the_same_one() -> None:
+    rounds = [measuring.turns("abcd", number) for number in range(5)]
+
+    for name in "abcd":
+        before = {order[order.index(name) - 1] for order in rounds if order[0] != name}
+        assert len(before) > 1
+    assert len({order[0] for order in rounds}) > 2
 
 
 # ------------------------------------------------------------------------------ rendering
@@ -72,7 +95,7 @@ def test_the_rate_of_every_sensor_is_said(capsys: pytest.CaptureFixture[str]) ->
     cli_speed.render(size=32, images=6, rounds=1, threads=1, device="cpu")
     head, columns, *rates = capsys.readouterr().out.splitlines()
 
-    assert head == "32 pixels, cpu, 1 thread(s), median of 1 rounds"
+    assert head == "32 pixels, cpu, 1 thread(s), CPU seconds, median of 1 rounds"
     assert columns.split()[:2] == ["sensor", "images/s"]
     assert len(rates) == 7
 
@@ -115,6 +138,20 @@ def test_all_pipelines_draw_alike() -> None:
         assert ours.std() == pytest.approx(theirs.std().item(), rel=0.1)
         spread, other = (x.mean(dim=(1, 2, 3)).std().item() for x in (ours, theirs))
         assert spread == pytest.approx(other, rel=0.25)
+
+
+def test_what_stays_on_the_cpu_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_speed, "prepared", lambda device, threads: device)
+    monkeypatch.setattr(views, "two_views", lambda **_: [(views.REFERENCE, lambda: 1)])
+    cli_speed.views(sizes=[32], batch=2, rounds=1, threads=1, device="cuda:0")
+
+    head = capsys.readouterr().out.splitlines()[0]
+    assert head.endswith(
+        "cuda:0, 1 thread(s), seconds of the clock; the others than vtbench are on the CPU, "
+        "1 thread(s)"
+    )
 
 
 # ---------------------------------------------------------------------------------- steps
@@ -173,13 +210,32 @@ def test_the_bare_loop_does_the_same_steps(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------------- probes
 
 
-def test_both_probe_loops_end_with_the_same_weights() -> None:
+def test_all_ways_to_train_heads_end_with_the_same_weights() -> None:
     made_up = probes.Probes(samples=300, width=16, epochs=3, batch=64, device="cpu")
-    trained = made_up.by_loader()
+    (product,) = train_heads(
+        Examples(made_up.encoders[0].numpy(), made_up.wanted.numpy(), np.arange(300)),
+        Examples(made_up.encoders[0].numpy(), made_up.wanted.numpy(), np.arange(300)),
+        made_up.task,
+        [made_up.protocol.rates(made_up.task)],
+        protocol=replace(made_up.protocol, standardize_features=False), seed=0, device="cpu",
+    )  # fmt: skip
+    trained, apart = made_up.by_loader(), made_up.differences()
 
-    assert made_up.difference() == 0
+    assert torch.equal(trained.weight, product.head.weight)  # what the probe itself ends with
+    assert apart["slices and DataLoader"] == apart["at once and in turn"] == 0
+    assert apart["stacked and in turn"] == pytest.approx(0, abs=1e-6)
     assert float(trained.weight.detach().std()) > 0.05
-    assert [work() for _, work in made_up.candidates()] == [900, 900, 7200, 7200]
+    stack = made_up.by_stack()
+    assert not torch.allclose(stack.weight[0], stack.weight[1])  # each of its own encoder
+
+
+def test_candidates_say_how_many_samples_their_heads_saw() -> None:
+    made_up = probes.Probes(samples=30, width=4, epochs=2, batch=8, device="cpu")
+    tables = made_up.loops(), made_up.heads(), made_up.across()
+
+    assert [[work() for _, work in table] for table in tables] == [
+        [60, 60], [60 * probes.HEADS] * 2, [60 * probes.ENCODERS] * 2,
+    ]  # fmt: skip
 
 
 # -------------------------------------------------------------------------- the rest of it
@@ -223,11 +279,30 @@ def test_the_parts_sum_to_what_the_process_has_spent() -> None:
     assert own <= after + 1e-6
 
 
-def test_a_command_that_fails_is_not_timed(tmp_path: Path) -> None:
-    work = dict(starting.starts(tmp_path / "there-is-none"))["bench table"]
+def test_a_command_that_fails_is_not_timed() -> None:
+    work = starting._process("-c", "import sys; sys.exit('no table here')")
 
-    with pytest.raises(Exception, match="exit status"):
+    with pytest.raises(UsageError, match=r"exit status 1 and says 'no table here'; mend that"):
         work()
+
+
+def test_the_table_of_a_store_that_is_not_there_is_not_begun(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no store in"):
+        cli_speed.start(store=tmp_path / "there-is-none", rounds=1)
+
+
+@pytest.mark.parametrize("command", [cli_speed.steps, cli_speed.memory])
+@pytest.mark.parametrize("names", [["random_init"], ["simclr", "raw_pixels"]])
+def test_what_trains_nothing_cannot_be_measured(
+    command: Callable[..., None], names: list[str]
+) -> None:
+    with pytest.raises(UsageError, match=f"no pre-training of {names[-1]} to measure; name meth"):
+        command(methods=names, profile="quick", overrides=[], device="cpu", threads=1)
+
+
+def test_growth_is_that_of_one_method() -> None:
+    with pytest.raises(UsageError, match="for one method; choose one of sarl, simclr"):
+        cli_speed.growth(method="all", profile="quick", overrides=[], device="cpu", threads=1)
 
 
 def test_step_rates_are_printed_as_shares(capsys: pytest.CaptureFixture[str]) -> None:
@@ -259,6 +334,9 @@ def test_every_command_says_what_it_measured(
     monkeypatch.setattr(growth, "SIZES", (32, 40))
     monkeypatch.setattr(growth, "BATCHES", (4, 8))
     monkeypatch.setattr(growth, "IMAGES", (100, 200))
+    monkeypatch.setattr(growth, "LENGTHS", (2, 3))
+    monkeypatch.setattr(growth, "SEEDS", (1, 2))
+    monkeypatch.setattr(growth, "LENGTH", 2)
     monkeypatch.setattr(
         starting, "starts", lambda store: [("python", starting._process("-c", "pass"))]
     )
@@ -271,10 +349,6 @@ def test_every_command_says_what_it_measured(
             "method": "simclr", "profile": "quick", "overrides": list(SMALL), **few,
         },
         cli_speed.start: {"store": None, "rounds": 1},
-        cli_speed.memory: {
-            "methods": ["simclr"], "profile": "quick", "overrides": list(SMALL),
-            "threads": 1, "device": "cpu",
-        },
     }.items():  # fmt: skip
         command(**options)
         said[command.__name__] = capsys.readouterr().out
@@ -282,12 +356,58 @@ def test_every_command_says_what_it_measured(
     assert said["views"].startswith("two views of 32 pixels, batches of 2, cpu, 1 thread(s)")
     assert said["views"].count("\n") == 6
     assert "the loop adds" in said["loop"]
-    assert "largest difference between the weights of both loops: 0.0e+00" in said["probes"]
+    assert said["probes"].count(" 1.00\n") == 3  # each table is against its own last line
+    assert "between weights, slices and DataLoader: 0.0e+00" in said["probes"]
     assert [line.split(",")[0] for line in said["growth"].splitlines() if "CPU" in line] == [
-        "simclr: image size", "simclr: images in a batch", "probe: images",
+        "simclr: image size", "simclr: images in a batch",
+        "simclr: a training of one epoch by images", "simclr: such trainings by seeds",
+        "probe: epochs by images",
     ]  # fmt: skip
-    assert said["start"].split()[0] == "python"
-    assert float(said["memory"].splitlines()[1].split()[1]) > 100  # MiB: torch alone is more
+    assert said["start"].splitlines()[0] == "seconds of the clock, median of 1 rounds"
+    assert said["start"].splitlines()[1].split()[0] == "python"
+
+
+# --------------------------------------------------------------------------------- memory
+
+
+@pytest.mark.skipif(not memory.is_exact(), reason="this system does not tell")
+def test_the_memory_of_a_training_is_not_that_of_its_parent(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    np.ones(2**30, dtype=np.uint8)  # held for a moment
+    cli_speed.memory(
+        methods=["simclr"], profile="quick", overrides=list(SMALL), threads=1, device="cpu"
+    )
+    peak, idle, _ = map(float, capsys.readouterr().out.splitlines()[1].split()[1:])
+
+    assert 100 < idle <= peak < 1024  # MiB: torch alone is more than 100
+
+
+def test_where_memory_is_not_told_that_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "STATUS", tmp_path / "status")
+    most = memory._most()
+    monkeypatch.setattr(memory, "peak", lambda *_, **__: memory.Peak(most, None, 0))
+    cli_speed.memory(methods=["simclr"], profile="quick", overrides=[], threads=1, device="cpu")
+    note, _, row = capsys.readouterr().out.splitlines()
+
+    assert most > 100 * memory.MIB
+    assert "no /proc/self/status: the peak is that of getrusage" in note
+    assert row.split()[2] == "-"
+
+
+def test_the_moment_and_the_peak_are_read_from_their_lines(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    status = tmp_path / "status"
+    status.write_text("Name:\tpython\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n")
+    monkeypatch.setattr(memory, "STATUS", status)
+
+    assert (memory._most(), memory._status("VmRSS")) == (2 * memory.MIB, memory.MIB)
+
+
+# ---------------------------------------------------------------------------------- split
 
 
 @pytest.fixture
