@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from vtbench.methods.errors import MethodError
+
 REFERENCE_SIZE = 224
 REFERENCE_BATCH = 256
 
@@ -24,6 +26,8 @@ class Augmentation:
     strengths are torchvision's ColorJitter arguments: brightness, contrast and saturation factors
     are drawn from [1 - s, 1 + s], the hue shift from [-h, h] turns; the four are applied in random
     order. `crop_filter` resizes the crop, always with antialiasing.
+
+    Raises MethodError for a `blur_sigma` that is no range of standard deviations.
     """
 
     crop_area: tuple[float, float] = (0.2, 1.0)
@@ -39,6 +43,14 @@ class Augmentation:
     solarize_probability: float = 0.0
     solarize_threshold: float = 0.5
     relative_size: float = 1.0  # side of this view / side of the full view (multi-crop: 96 / 224)
+
+    def __post_init__(self) -> None:
+        low, high = self.blur_sigma
+        if not 0 < low <= high:
+            raise MethodError(
+                f"blur_sigma is ({low}, {high}), but a Gaussian needs 0 < lowest <= highest; "
+                "blur_probability=0 leaves the blur out."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

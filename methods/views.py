@@ -46,11 +46,13 @@ def make_views(
 
     `images` is uint8 (B, H, W, 3); a view's side is `size` times the augmentation's relative
     size. `generator` lives on the CPU, so that the views do not depend on the device. Raises
-    MethodError for images of another type or shape.
+    MethodError for images of another type or shape, and for an empty batch.
 
     Where a batch is split over processes each draws for the joint batch and keeps its own rows.
     """
     source = _source_size(images)
+    if len(images) == 0:
+        raise MethodError("There is no image in this batch to make views of; leave it out.")
     joint = len(images) * processes()
     own = own_rows(joint)
     sides = [view_side(augmentation, size) for augmentation in augmentations]

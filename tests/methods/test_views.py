@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -172,6 +173,21 @@ def test_other_images_are_refused(images: Tensor) -> None:
         make_views(images, [PLAIN], size=32, generator=generator())
     with pytest.raises(MethodError, match="uint8 images"):
         whole_images(images, size=32)
+
+
+def test_an_empty_batch_is_refused() -> None:
+    images = torch.zeros(0, 32, 32, 3, dtype=torch.uint8)
+
+    with pytest.raises(MethodError, match="no image in this batch"):
+        make_views(images, [Augmentation()], size=32, generator=torch.Generator())
+
+
+@pytest.mark.parametrize(
+    "sigma", [(0, 0), (0, 2), (2, 1), (-1, 1), (0.1, math.nan)]
+)
+def test_a_blur_without_width_is_refused(sigma: tuple[float, float]) -> None:
+    with pytest.raises(MethodError, match=r"blur_sigma is .* blur_probability=0 leaves the blur"):
+        Augmentation(blur_sigma=sigma)
 
 
 def test_views_do_not_depend_on_the_memory_layout_of_the_images() -> None:
