@@ -182,9 +182,7 @@ def test_an_empty_batch_is_refused() -> None:
         make_views(images, [Augmentation()], size=32, generator=torch.Generator())
 
 
-@pytest.mark.parametrize(
-    "sigma", [(0, 0), (0, 2), (2, 1), (-1, 1), (0.1, math.nan)]
-)
+@pytest.mark.parametrize("sigma", [(0, 0), (0, 2), (2, 1), (-1, 1), (0.1, math.nan)])
 def test_a_blur_without_width_is_refused(sigma: tuple[float, float]) -> None:
     with pytest.raises(MethodError, match=r"blur_sigma is .* blur_probability=0 leaves the blur"):
         Augmentation(blur_sigma=sigma)
