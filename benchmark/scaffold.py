@@ -129,4 +129,5 @@ def _next(kind: Kind, name: str, folder: Path) -> tuple[str, ...]:
         "task": f"bench list tasks  # a pack that declares {name!r} is asked it",
         "dataset": f"bench run --data {name} --methods simclr",
     }
-    return (f"pip install -e {folder}", f"bench check {name}", run[kind])
+    where = folder if folder.is_absolute() else f"./{folder}"  # pip would look up a bare name
+    return (f"pip install -e {where}", f"bench check {name}", run[kind])

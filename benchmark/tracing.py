@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vtbench.benchmark.absent import absent_methods
 from vtbench.benchmark.again import command_for
 from vtbench.benchmark.staleness import stale_records
 from vtbench.results.folder import file_name
@@ -43,6 +44,11 @@ def _standing(record: Record, stale: str | None) -> str:
         return f"STALE: {stale}. Tables leave it out."
     if not record.done:
         return "FAILED; `bench run` tries it again."
+    for name in absent_methods([record.method]):
+        return (
+            f"The method {name} is not installed here: all but its code is still what it was made "
+            "with."
+        )
     return "Current: code, settings and data are still those it was made with."
 
 

@@ -132,15 +132,17 @@ class PackTests:
             shutil.copytree(source.path, copy, ignore=shutil.ignore_patterns(f"*{SIDECAR_SUFFIX}"))
             same = Pack.open(copy).fingerprint(name, sensor)
             assert same == before, "it is another one in another folder"
+            group = source.datasets[name].group
             for change in (_change_pixel, _change_split):
-                change(copy / name, sensor)
+                change(copy / name, sensor, group)
                 after = Pack.open(copy).fingerprint(name, sensor)
                 what = change.__name__.removeprefix("_change_")
                 assert after not in (before, same), f"it stays the same when a {what} changes"
                 same = after
 
 
-def _change_pixel(folder: Path, sensor: str) -> None:
+def _change_pixel(folder: Path, sensor: str, group: str | None) -> None:
+    del group
     file = folder / f"{sensor}.npy"
     data = bytearray(file.read_bytes())
     data[-1] ^= 255
@@ -148,14 +150,17 @@ def _change_pixel(folder: Path, sensor: str) -> None:
     file.with_name(file.name + SIDECAR_SUFFIX).unlink(missing_ok=True)
 
 
-def _change_split(folder: Path, sensor: str) -> None:
-    """Exchange the splits of the first training and the first test image."""
+def _change_split(folder: Path, sensor: str, group: str | None) -> None:
+    """Exchange the splits of the first training and the first test image, or of their groups."""
     del sensor
     with (folder / LABELS_FILE).open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     column = header.index("split")
+    together = "image" if group is None else group
+    units = [row[header.index(together)] for row in rows]
     splits = [row[column] for row in rows]
-    first, other = splits.index("train"), splits.index("test")
-    rows[first][column], rows[other][column] = "test", "train"
+    train, test = (units[splits.index(name)] for name in ("train", "test"))
+    for row, unit in zip(rows, units, strict=True):
+        row[column] = {train: "test", test: "train"}.get(unit, row[column])
     with (folder / LABELS_FILE).open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
