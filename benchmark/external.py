@@ -26,6 +26,7 @@ NORMALIZATIONS = ("half", "imagenet", "none")
 DESCRIBED = "vtbench"
 
 _SETTINGS = ("weights", "normalization", "max_pool", "prefix")
+_ENDINGS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 _HASH = re.compile(r"sha256-[0-9a-f]{16}\Z")
 
 
@@ -33,8 +34,8 @@ _HASH = re.compile(r"sha256-[0-9a-f]{16}\Z")
 class Reading:
     """How a file is to be read; what is None is taken from the file, or the default.
 
-    prefix: what stands before `conv1.weight` in its keys. max_pool: whether the stem has one, which
-    weights do not tell. normalization: one of `NORMALIZATIONS`.
+    prefix: what stands before `conv1.weight` in its keys; a dot for nothing. max_pool: whether the
+    stem has one, which weights do not tell. normalization: one of `NORMALIZATIONS`.
     """
 
     prefix: str | None = None
@@ -82,6 +83,10 @@ def external_row(spec: Spec) -> Row:
 
 def content_key(path: Path) -> str:
     """`sha256-` and the first 16 digits of the hash of a file's bytes. Raises UsageError."""
+    if path.is_dir():
+        found = sorted(each.name for each in path.iterdir() if each.suffix in _ENDINGS)
+        such = f", such as {EXTERNAL}:weights={path / found[0]}" if found else ""
+        raise UsageError(f"{path} is a folder; name the file of weights in it{such}.")
     if not path.is_file():
         raise UsageError(
             f"There is no file of weights {str(path)!r}; check the path, which may hold no spaces, "

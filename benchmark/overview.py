@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vtbench.benchmark import slurm
 from vtbench.benchmark.console import bytes_text, duration_text
@@ -39,7 +39,7 @@ def plan_lines(
     lines = [
         f"Profile {session.profile.name} ({session.profile.settings.title}) on {source}",
         _cell_line(session, plan, records),
-        _work_line(missing),
+        _work_line(plan),
         f"On {workers.device}: {workers.jobs} at a time, {workers.threads} thread(s) each. "
         f"About {duration_text(cost.seconds)} ({basis}) and {bytes_text(cost.bytes)} of disk.",
         _image_line(session),
@@ -97,19 +97,27 @@ def _image_line(session: Session) -> str:
     return f"Images of a training: {bytes_text(place.size)}, {where}{once}."
 
 
-def _work_line(missing: Sequence[Any]) -> str:
-    routes = Counter(job.row.route for job in missing)
+def _work_line(plan: RunPlan) -> str:
+    """What is trained and what is asked, and how much of that of encoders that are there."""
+    jobs = plan.missing
+    trained = Counter(job.row.route for job in jobs if job.id not in plan.kept)
     asked = Counter(
-        cell.protocol == TRANSFER
-        for job in missing
+        ("transfers" if cell.protocol == TRANSFER else "probes", job.id in plan.kept)
+        for job in jobs
         if job.row.route != "supervised"
         for cell in job.cells
     )
-    transfers = f", {asked[True]} transfers" if asked[True] else ""
-    return (
-        f"To do: {routes['pretrain']} pre-trainings, {routes['supervised']} supervised trainings, "
-        f"{asked[False]} probes{transfers}"
-    )
+    parts = [
+        f"{trained['pretrain']} pre-trainings",
+        f"{trained['supervised']} supervised trainings",
+        f"{asked['probes', False]} probes",
+        *(
+            f"{asked[what, kept]} {what}{' of stored encoders' if kept else ''}"
+            for what, kept in (("probes", True), ("transfers", False), ("transfers", True))
+            if asked[what, kept]
+        ),
+    ]
+    return f"To do: {', '.join(parts)}"
 
 
 # ------------------------------------------------------------------------------------ status
@@ -118,20 +126,23 @@ def _work_line(missing: Sequence[Any]) -> str:
 def overview(store: Store) -> str:
     """The store in numbers, a paragraph for each group of results."""
     records, damaged = store.survey()
-    paragraphs = [_group_lines(key, found) for key, found in groups(records).items()]
-    rest = [*_in_progress(store), *_failures(records), *_set_aside(store, damaged)]
+    old: dict[str, str] = {}
+    paragraphs = []
+    for key, found in groups(records).items():
+        old |= stale_records(key, found)
+        paragraphs.append(_group_lines(key, found, old))
+    rest = [*_in_progress(store), *_failures(records, old), *_set_aside(store, damaged)]
     rest += _doubted(store, records)
     return "\n".join([f"Store {store.root}", *paragraphs, *rest])
 
 
-def _group_lines(key: GroupKey, records: Sequence[Record]) -> str:
-    old = stale_records(key, records)
+def _group_lines(key: GroupKey, records: Sequence[Record], old: Mapping[str, str]) -> str:
     status = Counter(record.status for record in records if record.id not in old)
     rows, tasks, seeds = (len({getattr(r, n) for r in records}) for n in ("method", "task", "seed"))
     return (
         f"  {key.source} data {key.pack}, sensor {key.sensor}, profile {key.profile}\n"
         f"    {rows} rows, {tasks} tasks, {seeds} seeds: {status['done']} cells done, "
-        f"{status['failed']} failed, {len(old)} stale"
+        f"{status['failed']} failed, {sum(r.id in old for r in records)} stale"
     )
 
 
@@ -142,12 +153,16 @@ def _in_progress(store: Store) -> list[str]:
     return [*([begun] if count else []), *slurm.in_progress(store.root)]
 
 
-def _failures(records: Sequence[Record]) -> list[str]:
+def _failures(records: Sequence[Record], old: Mapping[str, str]) -> list[str]:
+    """What fails as things are, in full; how much failed of what was replaced since."""
+    failed = [record for record in records if record.status == "failed"]
+    gone = sum(record.id in old for record in failed)
+    stale = f"stale: {gone} failed of code, settings or data that have been changed since"
     return [
         f"failed: {r.method_title} on {r.task}, seed {r.seed}: {r.error}"
-        for r in records
-        if r.status == "failed"
-    ]
+        for r in failed
+        if r.id not in old
+    ] + ([stale] if gone else [])
 
 
 def _set_aside(store: Store, damaged: Sequence[Damage]) -> list[str]:

@@ -62,5 +62,6 @@ def _sentence(error: ValidationError, model: type[BaseModel], where: str, missin
         return f"In {where}, there is no setting {key!r}{near}."
     if first["type"] == "missing":
         return f"In {where}, the setting {key!r} is missing; {missing}."
-    reason = first["msg"][0].lower() + first["msg"][1:]
+    said = first["msg"].removeprefix("Value error, ")
+    reason = said[0].lower() + said[1:]
     return f"In {where}, {key}={first['input']!r} does not fit: {reason}."

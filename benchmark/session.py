@@ -165,7 +165,8 @@ class Session:
         )
         store = Store(self.request.store)
         damaged = {r.id for r in records if r.id in plan.done and not store.is_whole(r)}
-        return replace(plan, done=plan.done - damaged)
+        kept = frozenset(job.id for job in plan.jobs if store.has_encoder(job.id))
+        return replace(plan, done=plan.done - damaged, kept=kept)
 
     def rough_estimate(self) -> Estimate:
         """Cost of everything, before the data is rendered: nothing is cached yet."""
@@ -199,7 +200,7 @@ class Session:
         pool = sum(dataset.count for dataset in self.pack.datasets.values())
         return estimate(
             plan.missing, self.profile.settings, self.workers, counts, records,
-            pool=round(TRAINED_ON * pool),
+            pool=round(TRAINED_ON * pool), kept=plan.kept,
         )  # fmt: skip
 
     def run(self, plan: RunPlan, store: Store, listener: Listener) -> dict[str, str]:

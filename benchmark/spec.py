@@ -34,6 +34,11 @@ class Spec:
     def parse(cls, text: str) -> Spec:
         """Read one spec. Raises UsageError naming the part that cannot be read."""
         name, *pairs = text.strip().split(":")
+        if "=" in name:
+            raise UsageError(
+                f"{text!r} is a setting without a name before it; settings follow a name and one "
+                "another after colons, for example sarl:ram=0:sal=0.2."
+            )
         if not _NAME.match(name):
             raise UsageError(
                 f"{text!r} is not a name or a spec; write NAME or NAME:KEY=VALUE, "
@@ -58,6 +63,10 @@ def _settings(text: str, pairs: list[str]) -> tuple[tuple[str, Value], ...]:
     found: dict[str, Value] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
+        if equals and _KEY.match(key) and not value:
+            raise UsageError(
+                f"In {text!r}, {key} has no value; write {key}=VALUE, or leave {key} out."
+            )
         if not equals or not _KEY.match(key) or not _TEXT.match(value):
             raise UsageError(
                 f"In {text!r}, {pair!r} is not KEY=VALUE; write for example sarl:ram=0."
@@ -65,11 +74,13 @@ def _settings(text: str, pairs: list[str]) -> tuple[tuple[str, Value], ...]:
         if key in found:
             raise UsageError(f"In {text!r} the setting {key!r} is given twice; keep one.")
         found[key] = read_value(value)
+        if isinstance(found[key], str) and _overflows(value):
+            raise UsageError(f"In {text!r}, {key} must be a finite number.")
     return tuple(sorted(found.items()))
 
 
 def read_value(text: str) -> Value:
-    """`true`/`false`, a finite number, or text, in canonical form.
+    """`true`/`false`, a finite number, or text, in canonical form; `1e400` stays as it is typed.
 
     >>> read_value("1e-3"), read_value("2.0"), read_value("true"), read_value("zeros")
     (0.001, 2, True, 'zeros')
@@ -77,9 +88,18 @@ def read_value(text: str) -> Value:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
-        return canonical(float(text))
+        number = float(text)
     except ValueError:
         return text
+    return canonical(number) if math.isfinite(number) else text
+
+
+def _overflows(text: str) -> bool:
+    """Whether a text is a number too large for a float, such as 1e400; `inf` is a word."""
+    try:
+        return math.isinf(float(text)) and not text.strip("+-").isalpha()
+    except ValueError:
+        return False
 
 
 def canonical(value: Value) -> Value:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,9 @@ def _content(path: Path) -> tuple[Any, Mapping[str, Any]]:
     if not start.startswith((b"PK", b"\x80")):  # a zip archive, or a pickle of older torch
         raise UsageError(f"{path} is no file of weights: neither safetensors nor torch.save's.")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True), {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of files that are refused anyway
+            return torch.load(path, map_location="cpu", weights_only=True), {}
     except Exception as error:  # torch.load raises whatever the content happens to trigger
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "weights_only" in str(error) or "Weights only" in str(error):
@@ -142,7 +145,8 @@ def _prefix(state: Mapping[str, Tensor], wanted: str | None, path: Path) -> str:
     matches = (named.match(key) for key in state)
     found = [f"{m[1]}." if m[1] else "" for m in matches if m]
     if wanted is not None:
-        own = f"{wanted.rstrip('.')}."
+        name = wanted.rstrip(".")
+        own = f"{name}." if name else ""
         if own in found:
             return own
         raise UsageError(f"{path} has no network under {wanted!r}; {_places(found, state)}.")
@@ -161,8 +165,13 @@ def _follows(prefix: str) -> bool:
 
 
 def _places(found: list[str], state: Mapping[str, Tensor]) -> str:
+    if found == [""]:
+        return "its only one has no prefix, so leave :prefix out"
     if found:
-        names = ", ".join(repr(prefix.rstrip(".")) for prefix in sorted(found))
+        names = ", ".join(
+            repr(prefix.rstrip(".")) if prefix else "'.' (the one without)"
+            for prefix in sorted(found)
+        )
         return f"choose one with :prefix=NAME, of {names}"
     return (
         "expected are torchvision's names, such as conv1.weight and layer1.0.conv1.weight, after "
@@ -201,6 +210,12 @@ def _architecture(own: Mapping[str, Tensor], path: Path) -> tuple[str, int]:
         len({key.split(".")[1] for key in own if key.startswith(f"layer{stage}.")})
         for stage in (1, 2, 3, 4)
     )
+    gone = [f"layer{stage}" for stage, count in enumerate(blocks, start=1) if not count]
+    if gone:
+        raise UsageError(
+            f"{path} lacks {' and '.join(gone)} of a ResNet's four stages; save the state dict of "
+            "the whole network."
+        )
     bottleneck = "layer1.0.conv3.weight" in own
     for name, backbone in RESNETS.items():
         if (backbone.blocks, backbone.bottleneck) == (blocks, bottleneck):

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtbench.benchmark.errors import SettingsError, UnknownName, UsageError
-from vtbench.benchmark.settings import Hardware, Scale, load_profile, profile_names
+from vtbench.benchmark.sections import Hardware, Scale
+from vtbench.benchmark.settings import load_profile, profile_names
 from vtbench.benchmark.workers import Workers
 
 
@@ -37,6 +38,12 @@ def test_overrides_replace_single_settings_and_are_in_the_name() -> None:
     assert profile.name == "quick, encoder.width=8, pretrain.epochs=3"
 
 
+def test_the_widest_encoder_that_is_said_to_be_allowed_is() -> None:
+    with pytest.raises(SettingsError, match="at most 856 is allowed"):
+        load_profile("quick", ["encoder.width=857"])
+    assert load_profile("quick", ["encoder.width=856"]).settings.encoder.width == 856
+
+
 def test_hardware_is_no_part_of_the_name() -> None:
     assert load_profile("quick", ["hardware.jobs=1"]).name == "quick"
 
@@ -49,6 +56,9 @@ def test_hardware_is_no_part_of_the_name() -> None:
         ("pretrain.epochs=many", "pretrain.epochs='many' does not fit"),
         ("pretrain.epochs=0", "greater than or equal to 1"),
         ("pretrain.epochs", "KEY=VALUE"),
+        ("pretrain.lr=1e400", "pretrain.lr='1e400' does not fit: input should be a finite number"),
+        ("encoder.width=100000", "fit: a ResNet-18 of this width has 27,295 billion parameters"),
+        ("encoder.name=resnet9", "does not fit: there is no backbone 'resnet9'"),
         ("pretrain.recipe=offical", "'official' or 'sarl_authors'"),
     ],
 )

@@ -50,6 +50,18 @@ def test_what_is_no_spec_is_refused_with_an_example(text: str) -> None:
         Spec.parse(text)
 
 
+def test_a_setting_that_a_comma_cuts_off_is_told_to_follow_a_colon() -> None:
+    with pytest.raises(UsageError, match="settings follow a name and one another after colons"):
+        Spec.parse("prefix=x")
+
+
+@pytest.mark.parametrize("text", ["inf", "-inf", "1e400", "nan"])
+def test_what_is_no_finite_number_is_quoted_as_it_was_typed(text: str) -> None:
+    with pytest.raises(UsageError, match=f"In 'sarl:ram={text}', ram must be a finite number"):  # noqa: PT012
+        spec = Spec.parse(f"sarl:ram={text}")
+        assemble.resolve(registry.methods()["sarl"], spec, load_profile("quick").settings.pretrain)
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_a_spec_or_a_usage_error(text: str) -> None:
     try:

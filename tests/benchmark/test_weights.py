@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,33 @@ def test_a_network_of_several_is_chosen_by_prefix(state: State, tmp_path: Path) 
     assert read(path, Reading(prefix="right")).prefix == "right."
     with pytest.raises(UsageError, match="no network under 'top'"):
         read(path, Reading(prefix="top"))
+
+
+def test_a_network_without_a_prefix_is_named_by_a_dot(state: State, tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "one.pt")
+    with pytest.raises(UsageError, match="its only one has no prefix, so leave :prefix out"):
+        read(tmp_path / "one.pt", Reading(prefix="top"))
+    torch.save(state | prefixed(state, "other."), tmp_path / "two.pt")
+    with pytest.raises(UsageError, match=r"NAME, of '\.' \(the one without\), 'other'"):
+        read(tmp_path / "two.pt")
+    assert read(tmp_path / "two.pt", Reading(prefix=".")).prefix == ""
+
+
+@pytest.mark.parametrize("stages", [(3,), (2, 4)])
+def test_missing_stages_are_named(stages: tuple[int, ...], state: State, tmp_path: Path) -> None:
+    gone = tuple(f"layer{stage}" for stage in stages)
+    torch.save({k: v for k, v in state.items() if not k.startswith(gone)}, tmp_path / "w.pt")
+
+    with pytest.raises(UsageError, match=f"lacks {' and '.join(gone)} of a ResNet's four stages"):
+        read(tmp_path / "w.pt")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_refused_pickle_is_told_without_warnings_of_torch(tmp_path: Path) -> None:
+    (tmp_path / "w.pt").write_bytes(pickle.dumps({"model": Path("x")}, protocol=4))
+
+    with pytest.raises(UsageError, match="could run code"):
+        read(tmp_path / "w.pt")
 
 
 def without(state: State, *keys: str) -> State:
@@ -231,13 +259,18 @@ def test_files_of_one_name_have_titles_of_their_own(
     [("external", "needs a file"), ("external:weights=none.pt", "no file of weights 'none.pt'"),
      ("external:weigths=a.pt", "did you mean 'weights'"),
      ("external:weights=a.pt:normalization=clip", "choose half, imagenet, none"),
-     ("external:weights=a.pt:max_pool=2", "true or false"), ("external:weights=.", "no file")],
+     ("external:weights=a.pt:max_pool=2", "true or false"), 
+     ("external:weights=.", r"is a folder; .* such as external:weights=a\.pt"),
+     ("external:weights=empty", r"empty is a folder; name the file of weights in it\.$"),
+     ("external:weights=", "weights has no value; write weights=VALUE"),
+     ("external:weights=a.pt:prefix=", "prefix has no value; write prefix=VALUE, or leave prefix")],
 )  # fmt: skip
 def test_rows_that_cannot_be_are_refused(
     text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.pt").write_bytes(b"x")
+    Path("empty").mkdir()
 
     with pytest.raises(UsageError, match=said):
         row(text)
