@@ -66,8 +66,8 @@ def table(
     check_out(out, force=force)
     opened = Store.open(store, create=False)
     write(rendered(make_table(opened, request), form), out, form, force=force)
-    for path, reason in opened.set_aside():
-        text = f"not in the table: {path}, set aside ({reason})"
+    for damage in opened.set_aside():
+        text = f"not in the table: {damage.path}, set aside ({damage.why})"
         errors.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -114,8 +114,8 @@ def naming_damage(store: Store) -> Iterator[None]:
     try:
         yield
     finally:
-        for path, reason in sorted({*store.set_aside(), *store.unreadable()} - before):
-            _warn(f"set aside {path}: {reason}; what is needed of it is made anew")
+        for damage in sorted({*store.set_aside(), *store.unreadable()} - before):
+            _warn(f"set aside {damage.path}: {damage.why}; what is needed of it is made anew")
 
 
 def make_packs(session: Session) -> None:
@@ -136,10 +136,10 @@ def make_packs(session: Session) -> None:
 def read_records(store: Store) -> list[Record]:
     """All records of a store; files that are none are named."""
     records, damaged = store.survey()
-    for path, reason in damaged:
-        _warn(f"set aside {path}: {reason}")
-    for path, reason in store.damaged_logs():
-        _warn(f"damaged: {path}: {reason}")
+    for damage in damaged:
+        _warn(f"set aside {damage.path}: {damage.why}")
+    for damage in store.damaged_logs():
+        _warn(f"damaged: {damage.path}: {damage.why}")
     return records
 
 

@@ -79,14 +79,15 @@ def _refuse_damaged(words: Sequence[str], set_aside: Sequence[Damage]) -> None:
 
     A file's name is `<pack>--<sensor>--<method>--<task>--seed<n>--<id>.json`; see the store.
     """
-    for path, reason in set_aside:
-        *_, method, task, seed, identity = ["", "", "", "", *path.name.split("--")]
+    for damage in set_aside:
+        *_, method, task, seed, identity = ["", "", "", "", *damage.path.name.split("--")]
         parts = [method, task, seed.removeprefix("seed")]
         named = [slug(_canonical(words[0])), *map(slug, words[1:])]
         by_id = len(words) == 1 and identity.startswith(words[0].lower())
         if by_id or (len(words) > 1 and parts[: len(words)] == named):
             raise UsageError(
-                f"The record of {' '.join(words)} is damaged and lies in {path} ({reason}); "
+                f"The record of {' '.join(words)} is damaged and lies in {damage.path} "
+                f"({damage.why}); "
                 "run the same `bench run` again to make it anew."
             )
 

@@ -167,8 +167,8 @@ def _failures(records: Sequence[Record], old: Mapping[str, str]) -> list[str]:
 
 def _set_aside(store: Store, damaged: Sequence[Damage]) -> list[str]:
     aside = [*damaged, *store.unreadable()]
-    lines = [f"set aside: {path} ({reason})" for path, reason in aside]
-    return lines + [f"damaged: {path} ({reason})" for path, reason in store.damaged_logs()]
+    lines = [f"set aside: {damage.path} ({damage.why})" for damage in aside]
+    return lines + [f"damaged: {damage.path} ({damage.why})" for damage in store.damaged_logs()]
 
 
 def _doubted(store: Store, records: Sequence[Record]) -> list[str]:

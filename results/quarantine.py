@@ -19,6 +19,14 @@ class Damage(NamedTuple):
     path: Path
     reason: str
 
+    @property
+    def why(self) -> str:
+        """The reason for a sentence that names the path: the file's name is not said again."""
+        name = _stem(self.path)
+        if self.reason.startswith(f"{name} "):
+            return f"it{self.reason.removeprefix(name)}"
+        return self.reason.removeprefix(f"{name}: ")
+
 
 @dataclass(frozen=True)
 class Quarantine:

@@ -94,6 +94,16 @@ def test_files_of_one_name_are_all_kept_aside(store, record):
     assert sorted(kept) == ["first", "second", "third"]
 
 
+def test_a_sentence_that_names_the_path_does_not_name_the_file_again(store, record):
+    for _ in range(2):  # the second one lies under another name
+        store.write(record).write_text("{")
+        store.records()
+
+    for damage in store.set_aside():
+        assert damage.reason == f"{Path(store.write(record)).name}: {damage.why}"
+        assert "json" not in damage.why
+
+
 def test_a_file_set_aside_without_a_note_is_still_named(store):
     (store.root / "set-aside" / "old.json").write_text("{")
 
