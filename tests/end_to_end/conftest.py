@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 import signal
@@ -10,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -63,6 +66,15 @@ class Bench:
         return process.returncode, output
 
 
+def called() -> int:
+    """The exit code of the command that `sys.argv` holds, run in this process."""
+    try:
+        main()
+    except SystemExit as done:
+        return int(done.code or 0)
+    return 0
+
+
 class Here:
     """Runs `bench` in this process, where it makes no difference: that takes a second less."""
 
@@ -74,11 +86,7 @@ class Here:
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         self._capture.readouterr()
         self._patch.setattr(sys, "argv", ["bench", *arguments])
-        try:
-            main()
-            code = 0
-        except SystemExit as done:
-            code = int(done.code or 0)
+        code = called()
         said = self._capture.readouterr()
         return subprocess.CompletedProcess(arguments, code, said.out, said.err)
 
@@ -99,9 +107,44 @@ def here(
     return Here(tmp_path, monkeypatch, capsys)
 
 
+@pytest.fixture(scope="session")
+def store_of(
+    tmp_path_factory: pytest.TempPathFactory, tiny_profile: Path, make_pack: Callable[..., object]
+) -> Callable[..., Path]:
+    """store_of("run", ...): the store that a command fills, filled once for all tests that ask."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def store(*arguments: str) -> Path:
+        if arguments not in made:
+            folder = tmp_path_factory.mktemp("once")
+            shutil.copy(tiny_profile, folder / "tiny.yaml")
+            make_pack(folder / "pack")
+            said = io.StringIO()
+            with (
+                contextlib.chdir(folder),
+                mock.patch.object(sys, "argv", ["bench", *arguments]),
+                contextlib.redirect_stdout(said),
+                contextlib.redirect_stderr(said),
+            ):
+                assert called() == 0, said.getvalue()
+            made[arguments] = folder / "runs"
+        return made[arguments]
+
+    return store
+
+
 @pytest.fixture
-def bench(tmp_path: Path, tiny_profile: Path, make_pack: Callable[..., object]) -> Bench:
-    """A folder with `tiny.yaml` and `pack`, and the command to run there."""
-    shutil.copy(tiny_profile, tmp_path / "tiny.yaml")
-    make_pack(tmp_path / "pack")
-    return Bench(tmp_path)
+def here_after(here: Here, store_of: Callable[..., Path]) -> Callable[..., Here]:
+    """here_after("run", ...): `here` with a copy of the store that this command fills."""
+
+    def after(*arguments: str) -> Here:
+        shutil.copytree(store_of(*arguments), here.folder / "runs")
+        return here
+
+    return after
+
+
+@pytest.fixture
+def bench(here: Here) -> Bench:
+    """The same folder, and the command to run there in a process of its own."""
+    return Bench(here.folder)

@@ -37,9 +37,9 @@ def records(store: Path) -> list[dict]:
 
 
 def test_all_methods_and_controls_reach_table_one_and_a_second_run_has_nothing_to_do(
-    bench: Bench,
+    here: Here,
 ) -> None:
-    first = bench(*RUN, "--methods", "all")
+    first = here(*RUN, "--methods", "all")
 
     assert first.returncode == 0, first.stdout + first.stderr
     for title in ("SARL", "SimCLR", "BYOL", "SimSiam", "Barlow Twins", "VICReg", "SwAV", "MINC",
@@ -48,19 +48,19 @@ def test_all_methods_and_controls_reach_table_one_and_a_second_run_has_nothing_t
         assert f" {title} " in first.stdout
     assert "MINC is our reconstruction" in " ".join(first.stdout.split())
     assert "SIMULATED" in first.stdout
-    found = records(bench.folder / "runs")
+    found = records(here.folder / "runs")
     assert len(found) == 15 * 2
     assert {record["status"] for record in found} == {"done"}
     for record in found:
-        predictions = np.load(bench.folder / "runs" / record["predictions"])
+        predictions = np.load(here.folder / "runs" / record["predictions"])
         assert len(predictions) == record["data"]["test"]
 
-    before = contents(bench.folder / "runs")
-    second = bench(*RUN, "--methods", "all")
+    before = contents(here.folder / "runs")
+    second = here(*RUN, "--methods", "all")
 
     assert second.returncode == 0
     assert "Nothing is left to do" in second.stdout
-    assert contents(bench.folder / "runs") == before
+    assert contents(here.folder / "runs") == before
 
 
 def test_the_trained_encoder_differs_from_the_untrained_one_and_is_plain_safetensors(
@@ -80,45 +80,40 @@ def test_the_trained_encoder_differs_from_the_untrained_one_and_is_plain_safeten
     assert first != second
 
 
-def test_the_number_of_processes_changes_no_result(bench: Bench) -> None:
-    for jobs, methods in (("1", "byol simclr raw_pixels"), ("2", "raw_pixels simclr byol")):
-        done = bench(*RUN, "--methods", methods, "--jobs", jobs, "--store", f"store{jobs}")
-        assert done.returncode == 0, done.stdout + done.stderr
+def test_the_number_of_processes_changes_no_result(here: Here, bench: Bench) -> None:
+    one = here(*RUN, "--methods", "byol simclr raw_pixels", "--store", "one")
+    two = bench(*RUN, "--methods", "raw_pixels simclr byol", "--jobs", "2", "--store", "two")
 
-    assert contents(bench.folder / "store1") == contents(bench.folder / "store2")
-
-
-KILLED = [*RUN, "--methods", "sarl,random_init", "--jobs", "2", "--set", "pretrain.epochs=3"]
+    assert one.returncode == 0, one.stdout + one.stderr
+    assert two.returncode == 0, two.stdout + two.stderr
+    assert contents(here.folder / "one") == contents(here.folder / "two")
 
 
-def test_a_run_killed_again_and_again_ends_as_one_never_killed(bench: Bench) -> None:
-    whole = bench(*KILLED, "--store", "whole")
+KILLED = [*RUN, "--methods", "sarl,random_init", "--set", "pretrain.epochs=3"]
+
+
+def test_a_run_killed_again_and_again_ends_as_one_never_killed(here: Here, bench: Bench) -> None:
+    """With workers, of which one is left alone; more moments: `reliability/test_kill.py`."""
+    whole = here(*KILLED, "--store", "whole")
     assert whole.returncode == 0, whole.stdout + whole.stderr
-    store = bench.folder / "killed"
+    store = here.folder / "killed"
 
-    def log_lines(count: int) -> bool:
+    def log_lines() -> int:
         logs = list(store.glob("encoders/*/losses.jsonl"))
-        return bool(logs) and logs[0].read_text().count("\n") >= count
+        return logs[0].read_text().count("\n") if logs else 0
 
-    moments = [
-        (store / "cells").is_dir,  # before anything is computed
-        lambda: log_lines(4),  # in the first epochs
-        lambda: log_lines(9),  # near the end of the training
-        lambda: any(store.glob("features/*.npy")),  # while encoding
-        lambda: any(store.glob("cells/*.json")),  # between two records
-    ]
-    for reached in moments:
-        code, output = bench.kill_when([*KILLED, "--store", "killed"], reached)
-        assert code in (-signal.SIGKILL, 0), output
-    last = bench(*KILLED, "--store", "killed")
+    for reached in (lambda: log_lines() >= 4, lambda: any(store.glob("features/*.npy"))):
+        code, output = bench.kill_when([*KILLED, "--jobs", "2", "--store", "killed"], reached)
+        assert code == -signal.SIGKILL, output
+    last = here(*KILLED, "--store", "killed")
 
     assert last.returncode == 0, last.stdout + last.stderr
-    assert contents(store) == contents(bench.folder / "whole")
+    assert contents(store) == contents(here.folder / "whole")
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(bench: Bench, jobs: str) -> None:
-    command = [*KILLED[:-4], "--jobs", jobs, "--set", "pretrain.epochs=40", "--store", "stopped"]
+def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(here: Here, bench: Bench, jobs: str) -> None:
+    command = [*KILLED[:-1], "pretrain.epochs=40", "--jobs", jobs, "--store", "stopped"]
     store = bench.folder / "stopped"
     code, output = bench.kill_when(
         command, lambda: any(store.glob("encoders/*/checkpoint.pt")), signal.SIGINT
@@ -128,7 +123,7 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(bench: Bench, jobs: str) 
     assert "run the same command again to go on" in output
     assert "Traceback" not in output
     assert list(store.glob("encoders/*/checkpoint.pt"))
-    status = bench("status", "--store", "stopped")
+    status = here("status", "--store", "stopped")
     assert "trainings have begun" in status.stdout
 
 
