@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vtbench.benchmark import registry
 from vtbench.benchmark.packs import DEFAULT
 from vtbench.benchmark.protocols import LINEAR, PROBES, TRANSFER
-from vtbench.benchmark.settings import profile_names
+from vtbench.benchmark.settings import profile_names, profile_parts
 
 if TYPE_CHECKING:
     from vtbench.results.record import Record
@@ -49,21 +49,6 @@ def filling(command: str, group: GroupKey, seeds: Sequence[int]) -> str:
 
 def profile_options(profile: str) -> list[str]:
     """`quick, pretrain.epochs=5` as options."""
-    name, *overrides = _parts(profile)
+    name, *overrides = profile_parts(profile)
     words = ["--profile", name if name in profile_names() else f"{name}.yaml"]
     return words + [word for override in overrides for word in ("--set", override)]
-
-
-def _parts(profile: str) -> list[str]:
-    """The name and the overrides; a comma within a list value separates nothing.
-
-    >>> _parts("quick, knn.neighbours=[1, 5], pretrain.epochs=2")
-    ['quick', 'knn.neighbours=[1, 5]', 'pretrain.epochs=2']
-    """
-    parts: list[str] = []
-    for piece in profile.split(", "):
-        if parts and "=" not in piece:
-            parts[-1] += f", {piece}"
-        else:
-            parts.append(piece)
-    return parts

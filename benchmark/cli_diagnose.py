@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -62,21 +63,25 @@ def diagnose(
 
 def _measured(session: Session, task: str, images: int) -> SpatialTable:
     """Measure what the store lacks, and make the table of all that was asked for."""
+    from vtbench.benchmark.again import profile_options
     from vtbench.benchmark.diagnostics import diagnoser
     from vtbench.benchmark.encoders import survey
     from vtbench.benchmark.errors import UsageError
+    from vtbench.benchmark.same_settings import under
     from vtbench.results.spatial_table import tabulate
 
     store = session.open_store(create=False)
     records = read_records(store)
-    profiles = sorted({record.profile for record in records})
-    if session.profile.name not in profiles:
+    profile = session.profile
+    shared = under(records, profile.name, profile.settings).records
+    if all(record.profile != profile.name for record in shared):
+        there = [shlex.join(profile_options(name)) for name in {r.profile for r in records}]
         raise UsageError(
-            f"This store holds no results of the profile {session.profile.name!r}; choose one of "
-            f"those that it has with --profile: {', '.join(profiles) or 'none'}."
+            f"This store holds no results of the profile {profile.name!r}; choose one of those "
+            f"that it has: {'; '.join(sorted(there)) or 'none'}."
         )
     make_packs(session)
-    found = survey(session, task, store, records)
+    found = survey(session, task, store, shared)
     if not found.jobs:
         raise UsageError(
             "There is no encoder to look at: "

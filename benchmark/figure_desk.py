@@ -16,6 +16,7 @@ from vtbench.benchmark.ablation import ablated_terms
 from vtbench.benchmark.errors import UsageError, user_errors
 from vtbench.benchmark.planning import CellMaker, Question
 from vtbench.benchmark.rows import CONTROLS, select_rows
+from vtbench.benchmark.settings import profile_parts
 from vtbench.benchmark.spec import Spec
 from vtbench.benchmark.staleness import profile_settings
 from vtbench.results.errors import ResultsError
@@ -123,6 +124,18 @@ class Desk:
         profile = shown.table.facts.group.profile
         return profile_settings(profile, records, self.request.profile)
 
+    def need_settings(self) -> Settings:
+        """The settings; raises UsageError that says how to give those of a user's own profile."""
+        if self.settings is None:
+            profile = self.shown(1).table.facts.group.profile
+            name, *overrides = profile_parts(profile)
+            fix = "write them into a file and name it" if overrides else "name its file"
+            raise UsageError(
+                f"the settings of the profile {profile!r} are not at hand; {fix} with "
+                f"--profile {'FILE' if overrides else name}.yaml"
+            )
+        return self.settings
+
     @cache  # noqa: B019 - a desk lives for one command
     def pack(self, name: str) -> Pack:
         """A pack by name: that of --data where it is a folder, else a registered one."""
@@ -180,11 +193,11 @@ class Desk:
         if trained:
             return str(trained)
         row = CONTROLS.get(record.method)
-        if row is None or row.route != "untrained" or self.settings is None:
+        if row is None or row.route != "untrained":
             raise ResultsError(f"{record.method_title} has no encoder whose features are stored")
         home = self.pack((record.trained_on or record.data)["pack"])
         question = Question(record.task, home, record.sensor, record.protocol)
-        maker = CellMaker(home, self.settings, record.sensor, registry.methods(), self.tasks)
+        maker = CellMaker(home, self.need_settings(), record.sensor, registry.methods(), self.tasks)
         return maker.jobs(row, [question], record.seed)[0].id
 
 

@@ -78,6 +78,21 @@ def profile_names() -> list[str]:
     return ["quick", "desk", "paper"]
 
 
+def profile_parts(profile: str) -> list[str]:
+    """The name and the overrides of a profile; a comma within a list value separates nothing.
+
+    >>> profile_parts("quick, knn.neighbours=[1, 5], pretrain.epochs=2")
+    ['quick', 'knn.neighbours=[1, 5]', 'pretrain.epochs=2']
+    """
+    parts: list[str] = []
+    for piece in profile.split(", "):
+        if parts and "=" not in piece:
+            parts[-1] += f", {piece}"
+        else:
+            parts.append(piece)
+    return parts
+
+
 def load_profile(name: str = "quick", overrides: Iterable[str] = ()) -> Profile:
     """A shipped profile or a YAML file of the user's, with `key=value` overrides.
 

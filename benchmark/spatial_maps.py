@@ -73,11 +73,7 @@ def _record(shown: Shown, row: Row) -> Record | None:
 
 @torch.no_grad()
 def _plate(desk: Desk, shown: Shown, record: Record) -> Plate:
-    settings = desk.settings
-    if settings is None:
-        raise ResultsError(
-            "the settings of this profile are not at hand, so no encoder can be built"
-        )
+    settings = desk.need_settings()
     encoder = trained(desk, record, settings)
     _, recipe = _built("sarl", settings, record.seed)  # the views of SARL, whoever looks at them
     dataset = desk.dataset(record)

@@ -18,7 +18,7 @@ from vtbench.benchmark.identity import code_of, settings_of
 from vtbench.benchmark.planning import CellMaker, Question
 from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import CONTROLS, EXTERNAL, Row
-from vtbench.benchmark.settings import load_profile, profile_names
+from vtbench.benchmark.settings import load_profile, profile_names, profile_parts
 from vtbench.benchmark.spec import Spec
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def profile_settings(
 
     `given` is what was asked for; where it is that file, it is read.
     """
-    name, *overrides = profile.split(", ")
+    name, *overrides = profile_parts(profile)
     if given is not None and Path(given).stem == name and Path(given).is_file():
         name = given
     elif name not in profile_names():

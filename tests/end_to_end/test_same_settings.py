@@ -72,3 +72,23 @@ def test_a_cell_that_was_set_aside_is_said_to_be(filled: Here) -> None:
         assert "set-aside" in said.stderr
     other = filled("show", "raw_pixels", "shape", "1")
     assert "is damaged" not in other.stderr
+
+
+def test_a_figure_says_which_profile_it_needs(filled: Here) -> None:
+    figure = ("figure", "embedding", "--data", "pack")
+    lacking = filled(*figure)
+    assert (
+        "the settings of the profile 'tiny' are not at hand; name its file with --profile tiny"
+        in (lacking.stdout + lacking.stderr)
+    )
+    for file in ("tiny.yaml", "other.yaml"):
+        drawn = filled(*figure, "--profile", file)
+        assert "not at hand" not in drawn.stdout + drawn.stderr
+        assert "wrote figures/embedding-shape" in drawn.stdout
+
+
+def test_encoders_are_looked_at_under_a_copy_of_their_profile(filled: Here) -> None:
+    looked = ("diagnose", "--data", "pack", "--methods", "random_init", "--images", "2")
+    done = filled(*looked, "--profile", "other.yaml", "--format", "csv", "--out", "maps.csv")
+    assert done.returncode == 0, done.stderr
+    assert "random_init" in (filled.folder / "maps.csv").read_text()
