@@ -5,6 +5,7 @@ The methods are built as a run builds them, with a narrow encoder, 32-pixel imag
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -14,10 +15,12 @@ import torch
 from torch import Tensor
 
 from vtbench.benchmark import monitor
-from vtbench.benchmark.assemble import build_method, resolve
+from vtbench.benchmark.assemble import build_method
 from vtbench.benchmark.contract.declared import check_kinds, check_literals
+from vtbench.benchmark.contract.randomness import global_states
+from vtbench.benchmark.contract.recipes import check_recipes, check_weights, try_recipe
 from vtbench.benchmark.loss_terms import fault_of
-from vtbench.benchmark.seeding import generator
+from vtbench.benchmark.seeding import generator, seeded
 from vtbench.benchmark.settings import Settings, load_profile
 from vtbench.benchmark.spec import Spec
 from vtbench.methods.base import Method, Progress, Views
@@ -102,9 +105,8 @@ class MethodContract:
         )
         texts = dict.fromkeys(("title", "family", "citation"), str)
         check_kinds(cls, {**texts, "year": int, "terms": dict, "recipes": dict})
-        assert "official" in cls.recipes, f"recipes must hold 'official'; it has {[*cls.recipes]}"
-        for name, recipe in cls.recipes.items():
-            assert isinstance(recipe, Recipe), f"the recipe {name!r} is no Recipe but {recipe!r}"
+        check_weights(cls.terms)
+        check_recipes(cls.recipes)
 
     def test_it_can_be_built(self) -> None:
         """Take (encoder, config, weights) and hand them to super().__init__."""
@@ -117,11 +119,9 @@ class MethodContract:
 
     def test_every_recipe_can_be_built(self) -> None:
         """Let `Recipe.settings` name fields of Config or terms, with values that fit them."""
-        pretrain = self.profile().pretrain
+        method = self.build()
         for name in self.method.recipes:
-            for epochs in (1, 100, 1000):
-                length = pretrain.model_copy(update={"epochs": epochs})
-                resolve(self.method, Spec.of("method", recipe=name), length)
+            try_recipe(method, name, self.profile().pretrain)
 
     # ---------------------------------------------------------------- losses
 
@@ -135,6 +135,20 @@ class MethodContract:
             assert loss.shape == (), f"the term {name} must be a scalar, not {tuple(loss.shape)}"
             assert loss.dtype == torch.float32, f"the term {name} must be float32, not {loss.dtype}"
             assert loss.isfinite(), f"the term {name} is {loss.item()}"
+            assert loss.requires_grad, f"the term {name} has no gradient: nothing learns from it"
+
+    def test_losses_leave_views_and_the_global_random_numbers_alone(self) -> None:
+        """Work on copies, not in place; draw nothing: the views are what is random in a step."""
+        method, views = self.build(), self.views()
+        before = copy.deepcopy(views)
+        with seeded(0, "contract"):  # a state that a method which seeds itself cannot leave
+            state = global_states()
+            method.losses(views, LATE)
+            method.after_step(LATE)
+            moved = [name for name, value in global_states().items() if value != state[name]]
+        pairs = [*zip(views.images, before.images, strict=True), (views.geometry, before.geometry)]
+        assert all(torch.equal(a, b) for a, b in pairs), "the views are changed in place"
+        assert not moved, f"the global random numbers of {' and '.join(moved)} are drawn or seeded"
 
     def test_every_term_trains_alone_and_can_be_left_out(self) -> None:
         """Let no term need another one's result; `self.wants(term)` says which are asked for."""
@@ -236,9 +250,14 @@ class MethodContract:
         file.seek(0)
         restored.load_state_dict(torch.load(file, weights_only=True))
         after = Progress(LATE.step + 2, LATE.total_steps, LATE.steps_per_epoch)
-        for copy in (method, restored):
-            copy.losses(self.views(seed=1), after)
-            copy.after_step(after)
+        goes_on = []
+        for each in (method, restored):
+            losses = each.losses(self.views(seed=1), after)
+            goes_on.append({name: loss.item() for name, loss in losses.items()})
+            each.after_step(after)
+        assert goes_on[0] == goes_on[1], (
+            f"the losses go on as {goes_on[1]} after loading, and as {goes_on[0]} without"
+        )
         found, expected = restored.state_dict(), method.state_dict()
         different = [name for name in expected if not torch.equal(found[name], expected[name])]
         assert not different, f"after loading these go on differently: {', '.join(different)}"
