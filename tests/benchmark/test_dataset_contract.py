@@ -220,7 +220,8 @@ def checked(dataset: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_faulty_dataset_is_found(fault: type) -> None:
-    check = checked(fault)[words(FAULTS[fault])]
+    contract = type("Contract", (DatasetContract,), {"dataset": fault, "images": 30})
+    check = next(c for c in checks(contract) if c.name == words(FAULTS[fault]))  # and no more
 
     assert check.outcome == "wrong"
     assert check.reason
