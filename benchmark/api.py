@@ -10,26 +10,25 @@ from __future__ import annotations
 import csv
 import io
 import multiprocessing
+import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from vtbench.benchmark import arguments
+from vtbench.benchmark.arguments import Names, Settings
 from vtbench.benchmark.errors import UsageError, VTBenchError, user_errors
 from vtbench.benchmark.frames import as_number, as_rows, scores
+from vtbench.benchmark.hosting import display, threads_as_found
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from vtbench.benchmark.frames import Rows
     from vtbench.benchmark.planning import RunPlan
     from vtbench.benchmark.session import Session
-
-Names = str | Sequence[str]
 
 P, R = ParamSpec("P"), TypeVar("R")
 
@@ -52,6 +51,9 @@ def _one_kind_of_error(function: Callable[P, R]) -> Callable[P, R]:
             raise
         except user_errors() as error:
             raise VTBenchError(str(error)) from error
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise VTBenchError(f"{place}{error.strerror or error}") from error
 
     return wrapped
 
@@ -64,7 +66,7 @@ def run(
     protocols: Names = "linear",
     seeds: int | None = None,
     profile: str | Path = "quick",
-    settings: Mapping[str, Any] | Sequence[str] = (),
+    settings: Settings = (),
     data: str | Path = "vitactip-sim",
     sensor: str | None = None,
     transfer_data: Names = (),
@@ -76,9 +78,10 @@ def run(
 ) -> Rows:
     """Train what is missing, ask it, and return the results; as `bench run`.
 
-    settings: what `--set` takes, as {"pretrain.epochs": 10} or ["pretrain.epochs=10"]. jobs: how
-    many processes side by side; with 1, and no data to render, all happens in this process.
-    progress: bars in a terminal or notebook, lines elsewhere; without it nothing is printed.
+    settings: what `--set` takes, as {"pretrain.epochs": 10}, {"pretrain": {"epochs": 10}} or
+    ["pretrain.epochs=10"]. jobs: how many processes side by side; with 1, and no data to render,
+    all happens in this process. progress: bars in a terminal or notebook, lines elsewhere; without
+    it nothing is printed.
 
     Returns one row for each score: method, title, role, task, protocol, seed, metric, unit, better
     ("higher" or "lower"), primary, value (on the test images), validation, status, error, source
@@ -93,13 +96,15 @@ def run(
         methods, tasks, protocols, seeds, profile, settings, data, sensor, transfer_data, store,
         device, jobs,
     )  # fmt: skip
+    if session.workers.jobs > 1 or session.to_make:
+        _check_script()
     opened = session.open_store(create=True)
-    with _threads_as_found(loads_torch=session.workers.jobs == 1):
+    with threads_as_found(loads_torch=session.workers.jobs == 1):
         if session.to_make:
-            with _display(progress, 0) as listener:
+            with display(progress, 0) as listener:
                 session.make_packs(listener)
         planned = session.plan(opened.records())
-        with _display(progress, len(planned.missing)) as listener:
+        with display(progress, len(planned.missing)) as listener:
             session.run(planned, opened, listener)
     wanted = {cell.id for cell in planned.cells}
     records = [record for record in opened.records() if record.id in wanted]
@@ -119,7 +124,7 @@ def plan(
     protocols: Names = "linear",
     seeds: int | None = None,
     profile: str | Path = "quick",
-    settings: Mapping[str, Any] | Sequence[str] = (),
+    settings: Settings = (),
     data: str | Path = "vitactip-sim",
     sensor: str | None = None,
     transfer_data: Names = (),
@@ -191,11 +196,19 @@ def table(
 
     _check(frame)
     request = TableRequest(
-        number=number, protocol=protocol, profile=profile, pack=data, sensor=sensor, method=method,
-        terms=split_list(_listed(terms)), published=published, per_axis=per_axis,
+        number=arguments.whole("number", number),
+        protocol=arguments.optional_text("protocol", protocol),
+        profile=arguments.optional_text("profile", profile),
+        pack=arguments.optional_text("data", data),
+        sensor=arguments.optional_text("sensor", sensor),
+        method=arguments.text("method", method),
+        terms=split_list(arguments.names("terms", terms)),
+        published=published,
+        per_axis=per_axis,
         include_stale=include_stale,
-    )  # fmt: skip
-    made = make_table(Store.open(Path(store), create=False), request)
+    )
+    opened = Store.open(arguments.folder("store", store), create=False)
+    made = make_table(opened, request)
     rows = [
         {name: as_number(text) for name, text in row.items()}
         for row in csv.DictReader(io.StringIO(to_csv(made.table)))
@@ -208,52 +221,30 @@ def table(
 
 def _session(
     methods: Names, tasks: Names, protocols: Names, seeds: int | None, profile: str | Path,
-    settings: Mapping[str, Any] | Sequence[str], data: str | Path, sensor: str | None,
+    settings: Settings, data: str | Path, sensor: str | None,
     transfer_data: Names, store: str | Path, device: str | None, jobs: int | None,
 ) -> Session:  # fmt: skip
     from vtbench.benchmark.session import Request, Session
 
-    overrides = _overrides(settings)
-    overrides += [f"hardware.device={device}"] if device else []
-    overrides += [f"hardware.jobs={jobs}"] if jobs else []
+    overrides = arguments.overrides(settings)
+    device = arguments.optional_text("device", device)
+    jobs = arguments.optional_whole("jobs", jobs)
+    overrides += [f"hardware.device={device}"] if device is not None else []
+    overrides += [f"hardware.jobs={jobs}"] if jobs is not None else []
     return Session.of(
         Request(
-            methods=_listed(methods), tasks=_listed(tasks), protocols=_listed(protocols),
-            profile=str(profile), overrides=overrides, seeds=_whole(seeds), store=Path(store),
-            data=str(data), sensor=sensor, transfer_data=_listed(transfer_data),
+            methods=arguments.names("methods", methods),
+            tasks=arguments.names("tasks", tasks),
+            protocols=arguments.names("protocols", protocols),
+            profile=arguments.text("profile", profile),
+            overrides=overrides,
+            seeds=arguments.optional_whole("seeds", seeds),
+            store=arguments.folder("store", store),
+            data=arguments.text("data", data),
+            sensor=arguments.optional_text("sensor", sensor),
+            transfer_data=arguments.names("transfer_data", transfer_data),
         )
-    )  # fmt: skip
-
-
-def _overrides(settings: Mapping[str, Any] | Sequence[str]) -> list[str]:
-    if isinstance(settings, str):
-        return [settings]
-    if not isinstance(settings, Mapping):
-        return list(settings)
-    return [f"{key}={_spelt(value)}" for key, value in settings.items()]
-
-
-def _spelt(value: Any) -> str:
-    """A Python value as `--set` has it.
-
-    >>> _spelt(True), _spelt(0.5), _spelt(["csv", "tensorboard"])
-    ('true', '0.5', '[csv, tensorboard]')
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_spelt, value))}]"
-    return str(value)
-
-
-def _listed(names: Names) -> list[str]:
-    return [names] if isinstance(names, str) else [str(name) for name in names]
-
-
-def _whole(seeds: int | None) -> int | None:
-    if seeds is not None and (not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1):
-        raise UsageError(f"seeds={seeds!r} must be a whole number of 1 or more.")
-    return seeds
+    )
 
 
 # ------------------------------------------------------------------------------- results
@@ -270,45 +261,11 @@ def _check(frame: bool) -> None:
         )
 
 
-# ------------------------------------------------------------------------------- around the work
-
-
-@contextmanager
-def _display(progress: bool, jobs: int) -> Iterator[Callable[..., None]]:
-    """Who is told how the work goes: bars, lines, or nobody."""
-    if not progress:
-        yield _silent
-        return
-    from vtbench.benchmark.progress import Display
-
-    with Display(_console(), jobs) as display:
-        yield display
-
-
-def _console() -> Console:
-    """Of a notebook without widgets, which bars need, one that prints lines."""
-    from rich.console import Console
-
-    console = Console()
-    if console.is_jupyter and find_spec("ipywidgets") is None:
-        return Console(force_jupyter=False, force_terminal=False)
-    return console
-
-
-def _silent(*_: object) -> None:
-    pass
-
-
-@contextmanager
-def _threads_as_found(*, loads_torch: bool) -> Iterator[None]:
-    """Work in this process sets torch's number of threads; set it back."""
-    if not loads_torch:
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _check_script() -> None:
+    """Raise UsageError where workers could not import what calls: a script without a file."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    if file is not None and not Path(file).exists():
+        raise UsageError(
+            "Worker processes import the script, and this one is read from standard input; save "
+            "it to a file, or pass jobs=1 (and make simulated data first, by `bench data make`)."
+        )

@@ -29,7 +29,7 @@ from vtbench.benchmark.sections import (
     Transfer,
     Tuned,
 )
-from vtbench.benchmark.spec import read_value
+from vtbench.benchmark.spec import read_value, split_list
 
 PROFILES = Path(__file__).parent / "profiles"
 
@@ -136,7 +136,18 @@ def _override(text: str) -> tuple[list[str], Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise SettingsError(f"--set takes KEY=VALUE, for example pretrain.epochs=5; got {text!r}.")
-    return _full_path(key.strip()), read_value(value.strip())
+    return _full_path(key.strip()), _read_values(value.strip())
+
+
+def _read_values(text: str) -> Any:
+    """A value, or a list of them in brackets.
+
+    >>> _read_values("2"), _read_values("[1, 5]"), _read_values("[]")
+    (2, [1, 5], [])
+    """
+    if not (text.startswith("[") and text.endswith("]")):
+        return read_value(text)
+    return [read_value(item) for item in split_list([text[1:-1]])]
 
 
 def _full_path(key: str) -> list[str]:

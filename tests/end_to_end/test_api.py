@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from vtbench.benchmark import api, plan, run, table
+from vtbench.benchmark import api, hosting, plan, run, table
 from vtbench.benchmark.errors import Interrupted, UnknownName, UsageError, VTBenchError
 from vtbench.results.store import Store
 
@@ -81,7 +81,7 @@ def test_progress_is_told_in_lines_where_there_is_no_terminal(
      ({"tasks": "nothing"}, UnknownName, "There is no task"),
      ({"settings": ["epochs"]}, UsageError, "--set takes KEY=VALUE"),
      ({"data": "elsewhere"}, VTBenchError, "elsewhere"), ({"seeds": 0}, UsageError, "seeds=0"),
-     ({"methods": []}, UsageError, "No method"), ({"jobs": -1}, UsageError, "hardware.jobs")],
+     ({"methods": []}, UsageError, "No method"), ({"jobs": -1}, UsageError, "jobs=-1")],
 )  # fmt: skip
 def test_mistakes_are_errors_with_the_sentence(
     here, arguments: dict[str, Any], kind: type[Exception], said: str
@@ -90,6 +90,67 @@ def test_mistakes_are_errors_with_the_sentence(
         with pytest.raises(kind, match=said):
             function(**ASKED | arguments)
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [({"methods": None}, "methods=None must be a name or a list of names"),
+     ({"tasks": 5}, "tasks=5 must be a name or a list of names"),
+     ({"protocols": [5]}, r"protocols=\[5\] must be a name or a list"),
+     ({"transfer_data": None}, "transfer_data=None must be"),
+     ({"sensor": 5}, "sensor=5 must be a name or a path"),
+     ({"device": 0}, "device=0 must be a name or a path"),
+     ({"profile": None}, "profile=None must be"), ({"data": None}, "data=None must be"),
+     ({"store": None}, "store=None must be"), ({"store": ""}, "path of a folder"),
+     ({"jobs": 0}, "jobs=0 must be a whole number of 1 or more"),
+     ({"settings": None}, "settings=None must be a dictionary such as"),
+     ({"settings": {"pretrain": {"epochs": 0}}}, "pretrain.epochs=0 does not fit"),
+     ({"settings": {"hardware.threads": 0}}, "hardware.threads=0 does not fit"),
+     ({"settings": {"logging.loggers": ["csvv"]}}, "'csv', 'tensorboard', 'mlflow' or 'wandb'")],
+)  # fmt: skip
+def test_arguments_of_a_wrong_kind_are_named(here, arguments: dict[str, Any], said: str) -> None:
+    for function in (run, plan):
+        with pytest.raises(UsageError, match=said):
+            function(**{**ASKED, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [({"number": "1"}, "number='1' must be a whole number"),
+     ({"number": 3, "terms": 5}, "terms=5 must be a name or a list of names"),
+     ({"number": 3, "method": None}, "method=None must be"), ({"store": 5}, "store=5 must be"),
+     ({"profile": 5}, "profile=5 must be"), ({"sensor": 5}, "sensor=5 must be")],
+)  # fmt: skip
+def test_a_table_of_wrong_arguments_is_refused(here, arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        table(**arguments)
+
+
+def test_settings_may_be_nested_and_hold_lists(here) -> None:
+    settings = {"knn": {"neighbours": [1, 2], "temperature": 0.1}}
+    planned = plan("random_init", protocols="knn", settings=settings, **ASKED)
+    found = run("random_init", "shape", protocols="knn", settings=settings, progress=False, **ASKED)
+
+    assert len(planned) == 2
+    assert set(found.profile) == {"tiny, knn.neighbours=[1, 2], knn.temperature=0.1"}
+    assert Store.open("runs").records()[0].settings["knn"]["neighbours"] == [1, 2]
+
+
+def test_what_the_system_refuses_is_a_vtbench_error(here, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "runs")
+
+    monkeypatch.setattr(Store, "open", refuse)
+    with pytest.raises(VTBenchError, match="runs: Permission denied"):
+        table(1)
+
+
+def test_a_script_from_standard_input_is_told_to_be_saved(bench) -> None:
+    script = "from vtbench.benchmark import run\n"
+    script += "run('random_init', data='pack', profile='tiny.yaml', jobs=2)\n"
+    done = subprocess.run([sys.executable, "-"], input=script, cwd=bench.folder, text=True,
+                          env=bench.environment, capture_output=True, timeout=60)  # fmt: skip
+    assert "this one is read from standard input; save it to a file" in done.stderr
 
 
 def test_errors_of_other_rooms_are_vtbench_errors_too(here) -> None:
@@ -134,9 +195,9 @@ def test_a_notebook_without_widgets_gets_lines(monkeypatch: pytest.MonkeyPatch) 
     import rich.console
 
     monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
-    monkeypatch.setattr(api, "find_spec", lambda name: None)
+    monkeypatch.setattr(hosting, "find_spec", lambda name: None)
 
-    assert not api._console().is_terminal
+    assert not hosting.console().is_terminal
 
 
 SCRIPT = """
