@@ -176,7 +176,7 @@ def test_a_stop_is_an_exception(here, monkeypatch: pytest.MonkeyPatch) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(api, "_silent", stop)
+    monkeypatch.setattr(hosting, "silent", stop)
     with pytest.raises(Interrupted):
         run("simclr", "shape", progress=False, **ASKED)
     monkeypatch.undo()
