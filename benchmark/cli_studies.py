@@ -87,6 +87,7 @@ def ablate(
         TableRequest(
             number=3 if term_list else 4,
             profile=sessions[-1].profile.name,
+            settings=sessions[-1].profile.settings,
             pack=sessions[-1].pack.name if term_list else None,
             method=method,
             terms=term_list,

@@ -31,7 +31,7 @@ def grouped(
         renamed = under(records, profile.name, profile.settings)
     elif request.profile is not None:
         name = profile_name(request.profile)
-        renamed = under(records, name, None, given=request.profile)
+        renamed = under(records, name, request.settings, given=request.profile)
     elif found:
         renamed = under(records, choose(found, request).profile, None)
     else:

@@ -25,6 +25,7 @@ from vtbench.results.tables import SENSOR_TABLE, RowSpec, Table, TaskColumns, ta
 if TYPE_CHECKING:
     from vtbench.benchmark.registry import Registry
     from vtbench.benchmark.session import Session
+    from vtbench.benchmark.settings import Settings
     from vtbench.results.record import Record
     from vtbench.results.store import Store
 
@@ -36,13 +37,15 @@ PAPER_SENSORS = ("tactip", "vitac", "vitactip")
 class TableRequest:
     """Which table, of which part of a store. What is None is taken from the newest results.
 
-    method: that of Tables III and IV. terms: those of Table III, by default all that the method
-    can be trained without. sensors: those of Table IV.
+    settings: of the profile, where they are at hand. method: that of Tables III and IV. terms:
+    those of Table III, by default all that the method can be trained without. sensors: those of
+    Table IV.
     """
 
     number: int = 1
     protocol: str | None = None
     profile: str | None = None
+    settings: Settings | None = None
     pack: str | None = None
     sensor: str | None = None
     method: str = "sarl"

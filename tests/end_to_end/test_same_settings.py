@@ -92,3 +92,14 @@ def test_encoders_are_looked_at_under_a_copy_of_their_profile(filled: Here) -> N
     done = filled(*looked, "--profile", "other.yaml", "--format", "csv", "--out", "maps.csv")
     assert done.returncode == 0, done.stderr
     assert "random_init" in (filled.folder / "maps.csv").read_text()
+
+
+def test_an_ablation_under_a_copy_of_its_profile_shows_its_table(here: Here) -> None:
+    shutil.copy("tiny.yaml", "other.yaml")
+    ablate = ("ablate", "sarl", "--terms", "sal", "--tasks", "shape", "--data", "pack",
+              "--set", "pretrain.epochs=1")  # fmt: skip
+    assert here(*ablate, "--profile", "tiny.yaml").returncode == 0
+    again = here(*ablate, "--profile", "other.yaml")
+    assert again.returncode == 0, again.stderr
+    assert "Nothing is left to do." in again.stdout
+    assert "Profile other, pretrain.epochs=1." in again.stdout
