@@ -26,6 +26,7 @@ PIXEL_CODE = (
 TRAINING_CODE = (
     *PIXEL_CODE,
     "vtbench.benchmark.assemble",
+    "vtbench.benchmark.engine",
     "vtbench.benchmark.lars",
     "vtbench.benchmark.optimizers",
     "vtbench.benchmark.pretrain",

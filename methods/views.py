@@ -81,7 +81,7 @@ def _in_parts(images: Tensor, draws: Draws, augmentation: Augmentation, *, side:
     at_once = len(rows) if images.is_cuda else max(1, CACHED_PIXELS // side**2)
     parts = []
     for part in rows.split(at_once):
-        pixels = images[(part % len(images)).to(images.device)] / 255
+        pixels = images.index_select(0, (part % len(images)).to(images.device)) / 255
         own = draws.rows(slice(int(part[0]), int(part[-1]) + 1))
         parts.append(apply_draws(pixels, own, augmentation, side=side))
     return torch.cat(parts)

@@ -46,7 +46,7 @@ def loops(folder: Path, *, count: int, device: str) -> Iterator[tuple[str, Work]
 
     def bare() -> None:
         for _ in range(count):
-            _ = training.images[rows]
+            _ = training.images.index_select(0, rows)
             total = method.total(method.losses(ready, training.progress))
             training.optimizer.zero_grad(set_to_none=True)
             total.backward()
