@@ -88,8 +88,12 @@ class DatasetContract(PackTests):
         """Call the class as a run does, and open what it wrote."""
         world = World(**load_profile("quick").settings.data.simulated.world)
         options = {"size": self.size, "world": world, "progress": None, **options}
-        self.maker().prepare(folder, counts=counts, seed=seed, **options)
-        return Pack.open(folder)
+        try:
+            self.maker().prepare(folder, counts=counts, seed=seed, **options)
+            return Pack.open(folder)
+        except TaskError as error:  # the folder is of this test and soon gone
+            said = str(error).replace(f"{folder.resolve()}/", "").replace(str(folder), "the pack")
+            raise type(error)(said) from error
 
     # ---------------------------------------------------------------- making it
 

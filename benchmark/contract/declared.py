@@ -23,6 +23,15 @@ def check_kinds(cls: type, kinds: Mapping[str, type]) -> None:
     assert not wrong, "; ".join(wrong)
 
 
+def check_mapping(cls: type, name: str, kind: type, such_as: str) -> None:
+    """Raise AssertionError for an attribute that is there and is no {text: value of a kind}."""
+    value = getattr(cls, name, None) or {}
+    fits = isinstance(value, Mapping) and all(
+        isinstance(key, str) and isinstance(item, kind) for key, item in value.items()
+    )
+    assert fits, f"{name} is {value!r}; write for example {such_as}"
+
+
 def check_literals(cls: type, names: Iterable[str]) -> None:
     """Raise AssertionError for an attribute that is no plain literal in the file of its class."""
     try:

@@ -18,7 +18,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import torch
 
-from vtbench.benchmark.contract.declared import check_literals
+from vtbench.benchmark.contract.declared import check_literals, check_mapping
 from vtbench.benchmark.contract.example import (
     class_columns,
     example_columns,
@@ -90,6 +90,8 @@ class TaskContract:
         assert kind in KINDS, f"kind must be one of {', '.join(KINDS)}, not {kind!r}"
         assert isinstance(cls.title, str), f"title must be a str, not {cls.title!r}"
         assert cls.title.strip(), "title is empty: tables would head its column by its name"
+        check_mapping(cls, "units", str, 'units = {"depth": "mm"}')
+        check_mapping(cls, "example", Column, 'example = {"letter": Column(classes=("a", "b"))}')
 
     def test_it_resolves_against_a_pack(self) -> None:
         """Let for_declaration return the task; name columns that fit in `example`, if few do."""
@@ -240,6 +242,11 @@ class TaskContract:
         fits = targets.ndim == dimensions and len(targets) == 70
         assert fits, f"targets of 70 images have the shape {targets.shape}"
         assert np.isfinite(targets).all(), "some targets are not finite"
+        low, high, count = targets.min(), targets.max(), task.outputs()
+        assert not classes or (low >= 0 and high < count), (
+            f"codes of classes run from {low} to {high}, and outputs() is {count}: they must run "
+            f"from 0 to {count - 1}"
+        )
 
     def test_a_missing_label_is_refused(self) -> None:
         """Raise TaskError in `targets` for a value that is not finite and an unknown class."""

@@ -73,7 +73,7 @@ class Sound:
         splits = self.splits(len(places))
         pack = write_pack(
             folder, name=self.name, title=self.title, source=self.source, sensors=self.sensors,
-            datasets=[DatasetContent(
+            datasets=[self.content(
                 name="spot", count=len(places), images={"camera": [images]}, labels={"x": places},
                 columns={"x": Column(unit=self.unit)}, splits=splits,
             )],
@@ -81,6 +81,9 @@ class Sound:
         )  # fmt: skip
         self.report(progress, len(places))
         return pack
+
+    def content(self, **facts):
+        return DatasetContent(**facts)
 
     def pressed(self, count, size, seed):
         draws = np.random.default_rng(seed)
@@ -160,6 +163,23 @@ class NoValidation(Sound):
         return np.where(np.arange(count) % 5 < 4, "train", "test")
 
 
+class CodesFromOne(Sound):
+    """Counts its classes from 1, where codes start at 0."""
+
+    def content(self, **facts):
+        kinds = 1 + np.arange(facts["count"]) % 2
+        facts["columns"] = {**facts["columns"], "kind": Column(classes=("a", "b"))}
+        return super().content(**{**facts, "labels": {**facts["labels"], "kind": kinds}})
+
+
+class DividedRecording(Sound):
+    """Ten images of one recording, some of them for training and some for the test."""
+
+    def content(self, **facts):
+        runs = [str(index // 10) for index in range(facts["count"])]
+        return super().content(**facts, group="run", groups=runs)
+
+
 class Pickled(Sound):
     def prepare(self, folder, **options):
         pack = super().prepare(folder, **options)
@@ -206,6 +226,8 @@ FAULTS = {
     Twins: "test_no_test_image_is_in_the_pretraining_pool",
     Unitless: "test_labels_are_finite_and_numbers_have_units",
     NoValidation: "test_it_makes_the_pack_that_it_declares",
+    CodesFromOne: "test_it_makes_the_pack_that_it_declares",
+    DividedRecording: "test_it_makes_the_pack_that_it_declares",
     Pickled: "test_nothing_in_it_is_pickled",
     Silent: "test_progress_is_reported_up_to_the_end",
     Obliging: "test_an_unknown_task_is_refused_before_anything_is_written",
@@ -225,6 +247,7 @@ def test_a_faulty_dataset_is_found(fault: type) -> None:
 
     assert check.outcome == "wrong"
     assert check.reason
+    assert "/" not in check.reason.replace("spot/", "")  # no path that is gone by now
     assert check.mend or "Error" in check.reason or check.error is not None
 
 

@@ -137,6 +137,24 @@ class NaNIsAMiss(SoundClasses):
         return super().scores(np.nan_to_num(predictions), targets)
 
 
+class BeyondTheLast(SoundClasses):
+    def targets(self, dataset):
+        return super().targets(dataset) + 1
+
+
+class BelowZero(SoundClasses):
+    def targets(self, dataset):
+        return super().targets(dataset) - 1
+
+
+class ListedUnits(Sound):
+    units: ClassVar = ["mm"]
+
+
+class ColumnsByName(SoundClasses):
+    example: ClassVar = {"letter": "a"}
+
+
 class AnyColumn(Sound):
     @classmethod
     def for_declaration(cls, name, declaration, columns):
@@ -166,6 +184,10 @@ FAULTS = {
     SinglePrecision: "test_targets_are_one_finite_row_for_each_image",
     TiesAreHits: "test_chance_scores_worse_than_perfect_and_not_above_the_largest_class",
     NaNIsAMiss: "test_predictions_that_are_not_finite_are_refused",
+    BeyondTheLast: "test_targets_are_one_finite_row_for_each_image",
+    BelowZero: "test_targets_are_one_finite_row_for_each_image",
+    ListedUnits: "test_declarations_are_complete",
+    ColumnsByName: "test_declarations_are_complete",
     AnyColumn: "test_a_pack_of_the_other_kind_is_refused",
     Unsendable: "test_it_can_be_sent_to_another_process",
 }
@@ -179,6 +201,7 @@ def test_a_faulty_task_is_found(fault: type[Task]) -> None:
     assert check.outcome == "wrong"
     assert check.reason
     assert check.mend
+    assert fault is Unsendable or isinstance(check.error, AssertionError)  # foreseen, in words
 
 
 @pytest.mark.parametrize("sound", [Sound, SoundClasses])
