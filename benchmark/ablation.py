@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from vtbench.benchmark import packs
 from vtbench.benchmark.errors import UsageError, suggestion
-from vtbench.benchmark.registry import Registry
+from vtbench.benchmark.registry import Registry, offers
 from vtbench.benchmark.spec import Spec
 
 if TYPE_CHECKING:
@@ -100,10 +100,9 @@ def sensor_data(
     source = packs.locate(data, settings, datasets)
     twins = {
         sensor: name
-        for name in datasets
-        if source.made_on_demand
-        for sensor in datasets.declarations(name)["sensors"]
-        if set(datasets.declarations(name)["tasks"]) & set(source.tasks)
+        for name, declared in offers(datasets).items()
+        if source.made_on_demand and set(declared["tasks"]) & set(source.tasks)
+        for sensor in declared["sensors"]
     }
     found = []
     for sensor in sensors:

@@ -10,7 +10,7 @@ from typing import Any
 from vtbench.benchmark import fingerprint
 from vtbench.benchmark.environment import cache_root
 from vtbench.benchmark.errors import UsageError
-from vtbench.benchmark.registry import Registry
+from vtbench.benchmark.registry import Registry, stated
 from vtbench.benchmark.settings import Settings
 from vtbench.tasks import TRANSFER_DATASETS
 from vtbench.tasks.errors import DataError
@@ -41,10 +41,11 @@ class PackSource:
 def locate(data: str, settings: Settings, registry: Registry) -> PackSource:
     """The pack of a registered name or of a folder.
 
-    Raises UsageError where neither exists, DataError where the folder's pack is unreadable.
+    Raises UsageError where neither exists, RegistryError where the name is of a broken plugin, and
+    DataError where the folder's pack is unreadable.
     """
     if data in registry:
-        declared = registry.declarations(data)
+        declared = stated(registry, data)
         folder = cache_root() / "packs" / _folder_name(data, settings, registry)
         sensors, tasks = tuple(declared["sensors"]), tuple(declared["tasks"])
         source = str(declared.get("source", "simulated"))

@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec
@@ -198,6 +199,31 @@ def _assignment(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
         return statement.targets[0].id, statement.value
     return None, None
+
+
+def stated(datasets: Registry, name: str) -> dict[str, Any]:
+    """What a data set declares. Raises RegistryError where its sensors and tasks cannot be read."""
+    declared = datasets.declarations(name)
+    owners = " and ".join(datasets.entries[name].owners)
+    missing = [key for key in ("sensors", "tasks") if not isinstance(declared.get(key), tuple)]
+    if missing:
+        raise RegistryError(
+            f"The data set {name!r} of {owners} does not state "
+            f"{' and '.join(missing)} as plain tuples in its class; `bench check {name}` says more."
+        )
+    return declared
+
+
+def offers(datasets: Registry) -> dict[str, dict[str, Any]]:
+    """{name: declarations} of the data sets that state what they offer; broken ones are left out.
+
+    For commands that look through all of them: a broken plugin breaks only what asks for it.
+    """
+    found = {}
+    for name in datasets:
+        with suppress(RegistryError):
+            found[name] = stated(datasets, name)
+    return found
 
 
 def methods() -> Registry:

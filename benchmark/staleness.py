@@ -84,8 +84,9 @@ def _packs_of(records: Sequence[Record], settings: Settings) -> dict[str, Pack]:
     from vtbench.tasks.data.pack import Pack
 
     known = registry.datasets()
+    offered = registry.offers(known)
     names = {r.data["pack"] for r in records} | {(r.trained_on or r.data)["pack"] for r in records}
-    sources = [packs.locate(name, settings, known) for name in sorted(names) if name in known]
+    sources = [packs.locate(name, settings, known) for name in sorted(names) if name in offered]
     return {source.name: Pack.open(source.folder) for source in sources if source.ready}
 
 

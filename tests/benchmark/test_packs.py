@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from vtbench.benchmark import packs, registry
+from vtbench.benchmark.ablation import SensorData, sensor_data
+from vtbench.benchmark.errors import RegistryError
 from vtbench.benchmark.packs import PackSource
 from vtbench.benchmark.session import Request, Session
 from vtbench.benchmark.settings import load_profile
@@ -86,3 +88,34 @@ def test_counts_that_are_none_are_refused(said: object) -> None:
 def test_real_images_and_packs_that_are_there_need_no_counts() -> None:
     for source in (replace(RING, source="real"), replace(RING, made_on_demand=False)):
         assert packs.wanted_counts(source, SETTINGS) == {"bar": 0, "dot": 0, "shape": 1200}
+
+
+# ------------------------------------------------------------------ data sets of broken plugins
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package whose data set computes what it should state, and one that is gone."""
+    (tmp_path / "hazy.py").write_text(
+        'ALL = ("camera",)\nclass Hazy:\n    name, sensors, tasks = "hazy-sim", ALL, ALL\n'
+    )
+    info = tmp_path / "hazy-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hazy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[vtbench.datasets]\nhazy-sim = hazy:Hazy\ngone-sim = gone:Gone\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry.source_path.cache_clear()
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_data_set_that_states_nothing_is_refused_in_a_sentence_and_spoils_no_other() -> None:
+    known = registry.datasets()
+
+    for name in ("hazy-sim", "gone-sim"):
+        with pytest.raises(RegistryError, match=f"'{name}' of hazy 1.0 does not state sensors and"):
+            packs.locate(name, SETTINGS, known)
+    assert {*known} - {*registry.offers(known)} == {"hazy-sim", "gone-sim"}
+    twins = sensor_data(["tactip"], packs.DEFAULT, SETTINGS, known)
+    assert twins == [SensorData("tactip-sim", "tactip")]
