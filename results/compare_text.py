@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,20 +9,15 @@ from dataclasses import dataclass
 
 from vtbench.results.cells import Column
 from vtbench.results.claim_verdicts import Finding
+from vtbench.results.grids import bullet, csv_text, filled, grid, markdown_grid
+from vtbench.results.matches import ColumnMatch, Match, TableMatch
 from vtbench.results.paper import NUMERALS
 from vtbench.results.paper_claims import NOT_CHECKED
-from vtbench.results.paper_comparison import ColumnMatch, Match, TableMatch
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
 _EMPTY = {"missing": "–", "failed": "failed", "stale": "stale"}
 _WORDS = {"holds": "HOLDS", "does not hold": "DOES NOT HOLD", "not decided": "not decided"}
 _ORDER = "Order of the methods (Kendall's tau-b; means alone, not tested)"
-#: Columns of a grid that are words; the others are numbers and stand on the right.
-_LEFT = (
-    "Method", "Column", "Verdict", "First: ours", "First: paper", "Note", "Claim", "Where",
-    "Evidence", "In print",
-)  # fmt: skip
-
 PAPER = "SARL, arXiv 2512.01908"
 
 
@@ -77,7 +70,7 @@ def values_csv(comparison: Comparison) -> str:
         "table", "row", "column", "status", "ours", "low", "high", "n", "paper", "difference",
         "verdict", "rank", "paper_rank", "tau", "tau_p", "tau_methods",
     ]  # fmt: skip
-    return _csv(header, lines)
+    return csv_text(header, lines)
 
 
 def claims_csv(comparison: Comparison) -> str:
@@ -92,7 +85,7 @@ def claims_csv(comparison: Comparison) -> str:
         ]
         for found in comparison.findings
     ]  # fmt: skip
-    return _csv(header, lines)
+    return csv_text(header, lines)
 
 
 def tally(findings: Sequence[Finding]) -> str:
@@ -109,7 +102,7 @@ def tally(findings: Sequence[Finding]) -> str:
 
 def _head(comparison: Comparison, width: int) -> list[str]:
     lines = [*textwrap.wrap(f"Beside the paper ({PAPER})", width), ""]
-    return lines + [part for line in _standings(comparison) for part in _bullet(line, width)]
+    return lines + [part for line in _standings(comparison) for part in bullet(line, width)]
 
 
 def standings(tables: Sequence[TableMatch]) -> list[str]:
@@ -133,17 +126,17 @@ def _named(numerals: Sequence[str]) -> str:
 
 
 def _claims_text(findings: Sequence[Finding], width: int) -> list[str]:
-    lines = ["Claims", "", *_filled(tally(findings), width)]
+    lines = ["Claims", "", *filled(tally(findings), width)]
     for found in findings:
-        lines += ["", *_filled(f"{_headline(found)}: {found.claim.sentence}", width)]
-        lines += _filled(f"[{found.claim.id}; {found.claim.source}]", width, "    ")
+        lines += ["", *filled(f"{_headline(found)}: {found.claim.sentence}", width)]
+        lines += filled(f"[{found.claim.id}; {found.claim.source}]", width, "    ")
         for line in _remarks(found):
             lines += textwrap.wrap(
                 line, max(width, 30), initial_indent="    ", subsequent_indent="      "
             )
     lines += ["", "Not checked:"]
     return lines + [
-        part for sentence, why in NOT_CHECKED for part in _bullet(f"{sentence}: {why}.", width)
+        part for sentence, why in NOT_CHECKED for part in bullet(f"{sentence}: {why}.", width)
     ]
 
 
@@ -181,7 +174,7 @@ def _claims_markdown(comparison: Comparison) -> list[str]:
         ]
         for found in comparison.findings
     ]
-    return _markdown(["Verdict", "Claim", "Where", "Evidence", "In print"], rows)
+    return markdown_grid(["Verdict", "Claim", "Where", "Evidence", "In print"], rows)
 
 
 def _notes_markdown(findings: Sequence[Finding]) -> list[str]:
@@ -196,12 +189,12 @@ def _notes_markdown(findings: Sequence[Finding]) -> list[str]:
 def _table_text(table: TableMatch, width: int) -> list[str]:
     lines = [*textwrap.wrap(table.title, width), *textwrap.wrap(table.caption, width), ""]
     lines += [*textwrap.wrap(_ORDER, width), ""]
-    lines += _grid(*_order(table), width)
+    lines += grid(*_order(table), width)
     for column in table.columns:
         if _is_empty(column):
             lines += ["", f"{_title(column.column)}: no result yet"]
         else:
-            lines += ["", _title(column.column), *_grid(*_cells(table, column), width)]
+            lines += ["", _title(column.column), *grid(*_cells(table, column), width)]
     return lines
 
 
@@ -209,13 +202,13 @@ def _table_markdown(table: TableMatch) -> Iterator[list[str]]:
     yield [f"## {table.title}"]
     yield [table.caption]
     yield [f"{_ORDER}:"]
-    yield _markdown(*_order(table))
+    yield markdown_grid(*_order(table))
     for column in table.columns:
         if _is_empty(column):
             yield [f"**{_title(column.column)}**: no result yet"]
         else:
             yield [f"**{_title(column.column)}**"]
-            yield _markdown(*_cells(table, column))
+            yield markdown_grid(*_cells(table, column))
 
 
 def _is_empty(column: ColumnMatch) -> bool:
@@ -301,55 +294,3 @@ def _summary(cell: Match) -> list[object]:
 def _agreement(column: ColumnMatch) -> list[object]:
     found = column.agreement
     return [None, None, None] if found is None else [found.tau, found.p, found.methods]
-
-
-# ------------------------------------------------------------------------------- letters
-
-
-def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Columns under their names; where they do not fit, a line of `name value` for each row."""
-    sizes = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for gap in (2, 1):
-        if sum(sizes) + gap * (len(sizes) - 1) <= width:
-            return [_line(cells, header, sizes, gap) for cells in (header, *rows)]
-    return [line for row in rows for line in _filled(_spelt(header, row), width)]
-
-
-def _line(cells: Sequence[str], header: Sequence[str], sizes: Sequence[int], gap: int) -> str:
-    set_apart = [
-        cell.ljust(size) if name in _LEFT else cell.rjust(size)
-        for cell, name, size in zip(cells, header, sizes, strict=True)
-    ]
-    return (" " * gap).join(set_apart).rstrip()
-
-
-def _spelt(header: Sequence[str], row: Sequence[str]) -> str:
-    told = [f"{name} {cell}" for name, cell in zip(header[1:], row[1:], strict=True) if cell]
-    return f"{row[0]}: {', '.join(told)}"
-
-
-def _filled(text: str, width: int, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        text, max(width, 30), initial_indent=indent, subsequent_indent=indent or "    "
-    )
-
-
-def _bullet(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, max(width, 30), initial_indent="- ", subsequent_indent="  ")
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    rules = ["---" if name in _LEFT else "---:" for name in header]
-    return [_piped(header), _piped(rules), *map(_piped, rows)]
-
-
-def _piped(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def _csv(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(lines)
-    return file.getvalue()

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from vtbench.results.cells import Cell, Column, Row, make_cell, with_published, with_ranks
 from vtbench.results.contradiction import Samples
 from vtbench.results.errors import ResultsError
 from vtbench.results.notes import all_notes
-from vtbench.results.paper import published as published_table
-from vtbench.results.record import MetricFacts, Record
+from vtbench.results.record import Record
 from vtbench.results.selection import GroupKey, Runs, groups, only_group, select
+from vtbench.results.table_axes import (
+    RowSpec,
+    TaskColumns,
+    columns_of,
+    distinct_tasks,
+    method_row,
+    ordered,
+    rows_of,
+    sensor_row,
+    tasks_of,
+)
 from vtbench.results.verdicts import with_verdicts
 
 __all__ = [
@@ -28,30 +36,6 @@ __all__ = [
     "groups",
     "tabulate",
 ]
-
-_ROLES = ("reference", "method", "control")
-
-
-@dataclass(frozen=True)
-class RowSpec:
-    """A row that is wanted: canonical method spec, title, and role (see `Record`)."""
-
-    spec: str
-    title: str
-    role: str
-
-    def __post_init__(self) -> None:
-        if self.role not in _ROLES:
-            raise ResultsError(f"the role of {self.spec} must be one of {', '.join(_ROLES)}")
-
-
-@dataclass(frozen=True)
-class TaskColumns:
-    """A task that is wanted; its metrics are taken from the records where none are given."""
-
-    name: str
-    title: str
-    metrics: Sequence[MetricFacts] = ()
 
 
 @dataclass(frozen=True)
@@ -159,9 +143,9 @@ def tabulate(
     _check_alike(records, "protocol")
     if across:
         _check_alike(records, "method")
-    row_of = _sensor_row if across else _method_row
-    wanted = _ordered(_rows_of(records, row_of, number) if rows is None else rows)
-    tasks = _distinct_tasks(_tasks_of(records, number) if tasks is None else tasks)
+    row_of = sensor_row if across else method_row
+    wanted = ordered(rows_of(records, row_of, number) if rows is None else rows)
+    tasks = distinct_tasks(tasks_of(records, number) if tasks is None else tasks)
     runs = select(
         records,
         stale=stale,
@@ -169,7 +153,7 @@ def tabulate(
         row_of=lambda record: row_of(record).spec,
     )
     known = _by_use(records, runs)
-    columns = [column for task in tasks for column in _columns(task, known, per_axis=per_axis)]
+    columns = [column for task in tasks for column in columns_of(task, known, per_axis=per_axis)]
     filled = with_ranks(_fill(wanted, columns, runs), columns)
     filled, columns = with_verdicts(filled, columns, runs, samples)
     if published:
@@ -221,32 +205,6 @@ def _shown_runs(
     }
 
 
-def _ordered(rows: Sequence[RowSpec]) -> list[RowSpec]:
-    """Reference, methods, controls; rows that share a title are told apart by their specs."""
-    titles = _distinct([(row.title, row.spec) for row in rows])
-    named = [replace(row, title=title) for row, title in zip(rows, titles, strict=True)]
-    return sorted(named, key=lambda row: _ROLES.index(row.role))
-
-
-def _distinct_tasks(tasks: Sequence[TaskColumns]) -> list[TaskColumns]:
-    titles = _distinct([(task.title, task.name) for task in tasks])
-    return [replace(task, title=title) for task, title in zip(tasks, titles, strict=True)]
-
-
-def _distinct(named: Sequence[tuple[str, str]]) -> list[str]:
-    """The titles of (title, name) pairs; those that are not unique are followed by the name."""
-    uses = Counter(title for title, _ in named)
-    return [f"{title} ({name})" if uses[title] > 1 else title for title, name in named]
-
-
-def _method_row(record: Record) -> RowSpec:
-    return RowSpec(record.method, record.method_title, record.role)
-
-
-def _sensor_row(record: Record) -> RowSpec:
-    return RowSpec(record.sensor, record.sensor, "method")
-
-
 def _check_alike(records: Sequence[Record], field: str) -> None:
     values = sorted({getattr(record, field) for record in records})
     if len(values) > 1:
@@ -257,46 +215,11 @@ def _pack_titles(records: Sequence[Record]) -> str:
     return ", ".join(dict.fromkeys((r.trained_on or r.data)["title"] for r in records))
 
 
-def _rows_of(
-    records: Sequence[Record], row_of: Callable[[Record], RowSpec], number: int
-) -> list[RowSpec]:
-    order = list(published_table(number))
-    rows = {row.spec: row for row in map(row_of, records)}
-    return sorted(rows.values(), key=lambda row: _position(row.spec, order))
-
-
-def _tasks_of(records: Sequence[Record], number: int) -> list[TaskColumns]:
-    order = list(dict.fromkeys(task for task, _ in next(iter(published_table(number).values()))))
-    tasks = {r.task: TaskColumns(r.task, r.task_title) for r in records}
-    return sorted(tasks.values(), key=lambda task: _position(task.name, order))
-
-
-def _position(name: str, order: Sequence[str]) -> int:
-    return order.index(name) if name in order else len(order)
-
-
 def _by_use(records: Sequence[Record], runs: Mapping[tuple[str, str], Runs]) -> list[Record]:
     """The records whose scores are used; for tasks that have none, the other finished ones."""
     used = [record for found in runs.values() for record in found.done]
     tasks = {record.task for record in used}
     return [*used, *(record for record in records if record.done and record.task not in tasks)]
-
-
-def _columns(task: TaskColumns, records: Sequence[Record], *, per_axis: bool) -> list[Column]:
-    described = [record.metrics for record in records if record.task == task.name]
-    facts: dict[str, MetricFacts] = {}
-    for metric in chain(task.metrics, *described):
-        first = facts.setdefault(metric.name, metric)
-        if (first.unit, first.better) != (metric.unit, metric.better):
-            raise ResultsError(
-                f"{task.title} {metric.label} is in {first.unit} ({first.better} is better) in one "
-                f"record and in {metric.unit} ({metric.better}) in another: tabulate them apart"
-            )
-    return [
-        Column(task=task.name, task_title=task.title, metric=metric)
-        for metric in facts.values()
-        if per_axis or metric.primary or metric.name == "top5"
-    ]
 
 
 def _facts(

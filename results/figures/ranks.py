@@ -12,8 +12,8 @@ from vtbench.results.figures.style import PAGE, SMALL, Plate, finish, look_of, n
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from vtbench.results.comparison import RankAnalysis
     from vtbench.results.figures.shown import Shown
+    from vtbench.results.rank_analysis import RankAnalysis
 
 #: Demšar's rule of thumb: with fewer blocks Friedman's p-value is rough.
 FEW_BLOCKS = 11
@@ -40,7 +40,7 @@ def analysed(shown: Shown, rows: Sequence[Row], columns: Sequence[Column]) -> Ra
     """Friedman and Nemenyi on means as displayed; raises `ResultsError` where too few."""
     import numpy as np
 
-    from vtbench.results.comparison import rank_analysis
+    from vtbench.results.rank_analysis import rank_analysis
 
     if len(rows) < 3 or len(columns) < 2:
         raise ResultsError(

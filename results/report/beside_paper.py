@@ -10,8 +10,8 @@ from vtbench.results.cells import Column
 from vtbench.results.claim_verdicts import Finding
 from vtbench.results.compare_text import Comparison
 from vtbench.results.marks import header
+from vtbench.results.matches import ColumnMatch, Match, TableMatch
 from vtbench.results.paper import NUMERALS
-from vtbench.results.paper_comparison import ColumnMatch, Match, TableMatch
 
 #: A verdict as a word for a style.
 _CLASSES = {"holds": "holds", "does not hold": "fails", "not decided": "open"}
