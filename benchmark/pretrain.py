@@ -116,7 +116,9 @@ class Training:
         if self.plan.devices > 1:
             distributed.join_batch_norms(self.method, self.fabric.device)
         self.method.to(self.fabric.device)
-        self.method.encoder.to(memory_format=torch.channels_last)
+        for module in self.method.modules():
+            if isinstance(module, type(self.method.encoder)):  # its target network's as well
+                module.to(memory_format=torch.channels_last)
         if self.plan.compile:
             self.compiled = compile_encoders(self.method, self.fabric.device)
         optimizer = build_optimizer(self.method, self.recipe, batch_size=self.batch_size)

@@ -201,6 +201,21 @@ def test_candidates_do_the_steps_they_are_asked_for(
     assert "gradient_shares" not in training.log.path.read_text()  # no candidate paid for a look
 
 
+def test_the_target_network_has_its_weights_channels_last_too(tmp_path: Path) -> None:
+    method = steps.start("byol", small(), tmp_path, device="cpu", precision="32").method
+
+    for encoder in (method.encoder, method.target_encoder.module):
+        for weight in (own for own in encoder.parameters() if own.ndim == 4):
+            assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_images_of_a_step_are_those_of_its_rows(tmp_path: Path) -> None:
+    training = steps.start("simclr", small(), tmp_path, device="cpu", precision="32")
+    rows = torch.tensor([5, 0, 3, 3])
+
+    assert torch.equal(training._taken(rows), training.images[rows])
+
+
 def test_the_bare_loop_does_the_same_steps(tmp_path: Path) -> None:
     ours, bare = (work for _, work in loop.loops(tmp_path, count=3, device="cpu"))
 
