@@ -39,7 +39,7 @@ def _lines(encoder: Exported) -> Iterator[str]:
     )
     yield from _warnings(encoder)
     yield from ["", "## Load it", "", "```python", *loading(network), "```", ""]
-    yield from _input(network)
+    yield from _input(network, record.settings["data"]["stored_size"])
     yield from ["", "## What it was trained on", "", *_data(record)]
     yield from ["", "## How it was trained", "", *_training(record)]
     yield from ["", "## What it is worth", "", *_scores(encoder)]
@@ -76,7 +76,20 @@ def loading(network: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def _input(network: Mapping[str, Any]) -> Iterator[str]:
+def preparing(kept: int, size: int) -> list[str]:
+    """Lines of Python that make `images` of uint8 `pixels`, bit for bit as a run makes them.
+
+    kept: side of the images that a run keeps. size: side of those that the network is fed.
+    """
+    return [
+        "from torch.nn.functional import interpolate", "",
+        'how = {"mode": "bilinear", "antialias": True}',
+        f"pixels = interpolate(pixels, size=({kept}, {kept}), **how)  # rounded to uint8",
+        f"images = (interpolate(pixels / 255, size=({size}, {size}), **how) - 0.5) / 0.5",
+    ]  # fmt: skip
+
+
+def _input(network: Mapping[str, Any], kept: int) -> Iterator[str]:
     size = network["image_size"]
     if network["width"] != 64 and network["backbone"] in RESNETS:
         yield (
@@ -85,9 +98,11 @@ def _input(network: Mapping[str, Any]) -> Iterator[str]:
         )
         yield ""
     yield (
-        f"`images` are RGB, (B, 3, {size}, {size}), resized with antialiasing and normalised from "
-        "[0, 1] as `(images - 0.5) / 0.5`."
+        f"`images` are RGB, (B, 3, {size}, {size}), and normalised with mean 0.5 and standard "
+        "deviation 0.5 of each channel: `(images - 0.5) / 0.5` of values in [0, 1]. Of photographs "
+        "`pixels`, uint8 (B, 3, H, W), these lines make them; a grey image is three equal channels:"
     )
+    yield from ["", "```python", *preparing(kept, size), "```"]
 
 
 def _width(network: Mapping[str, Any]) -> str:

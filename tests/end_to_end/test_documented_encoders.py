@@ -16,6 +16,8 @@ from vtbench.benchmark import api
 from vtbench.benchmark.external import NORMALIZATIONS
 from vtbench.methods.backbones import RESNETS
 from vtbench.methods.encoder import Encoder
+from vtbench.methods.views import whole_images
+from vtbench.tasks.data.resize import resized
 
 DOCS = Path(__file__).parents[2] / "docs"
 ENCODERS, PYTHON = ((DOCS / name).read_text("utf-8") for name in ("encoders.md", "python.md"))
@@ -52,6 +54,15 @@ def test_the_page_loads_encoders(
 
     made = made if isinstance(made, torch.Tensor) else made.embedding
     torch.testing.assert_close(made, encoder(scope["images"]).embedding, rtol=0, atol=1e-6)
+
+
+def test_the_page_makes_images_as_a_run_does() -> None:
+    pixels = torch.randint(0, 256, (2, 60, 80, 3), dtype=torch.uint8)
+    scope: dict[str, Any] = {"pixels": pixels.permute(0, 3, 1, 2).contiguous()}
+    exec(blocks(ENCODERS, "python")[2], scope)
+
+    kept = torch.from_numpy(resized(pixels.numpy(), 56))
+    assert torch.equal(scope["images"], whole_images(kept, size=48))
 
 
 def test_the_page_names_all_backbones_and_normalisations() -> None:

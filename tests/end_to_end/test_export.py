@@ -7,59 +7,72 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from vtbench.benchmark.model_card import loading
 from vtbench.methods.encoder import Encoder
 from vtbench.results.store import Store
 
 TINY = ("--profile", "tiny.yaml", "--data", "pack", "--tasks", "shape")
-DESK_SHAPE = ("--set", "encoder.width=64", "--set", "encoder.max_pool=true",
-              "--set", "pretrain.epochs=1")  # fmt: skip
+DESK_SHAPE = ("--set", "encoder.width=64", "--set", "encoder.max_pool=true")
 
 
 def records(folder: Path) -> dict[str, Any]:
     return {record.method_title: record for record in Store.open(folder / "runs").records()}
 
 
-def run_card(folder: Path, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
-    """What the Python lines of the card make of images."""
-    text = (folder / "README.md").read_text()
-    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
-    scope: dict[str, Any] = {"images": images}
+def blocks(card: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+
+
+def run_card(folder: Path, pixels: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
+    """What the Python lines of the card make of pixels: first the images, then their features."""
+    loading, preparing = re.findall(
+        r"```python\n(.*?)```", (folder / "README.md").read_text(), re.S
+    )
+    scope: dict[str, Any] = {"pixels": pixels}
     monkeypatch.chdir(folder)
-    exec(code, scope)
+    with torch.inference_mode():
+        exec(preparing, scope)
+        exec(loading, scope)
     return scope["features"]
 
 
-def stored_encoder(folder: Path, **network: Any) -> Encoder:
-    (path,) = folder.glob("runs/encoders/*/encoder.safetensors")
-    encoder = Encoder(**network)
-    encoder.load_state_dict(load_file(path))
-    return encoder.eval()
+def plain_torchvision(card: str) -> bool:
+    """Whether a card loads its encoder by three lines and without this package."""
+    lines = re.search(r"```python\n(.*?)```", card, re.DOTALL)[1].splitlines()
+    return len([x for x in lines if x.startswith("model")]) == 3 and "vtbench" not in " ".join(
+        lines
+    )
 
 
-def test_three_lines_of_torchvision_load_it_and_it_probes_as_before(here, monkeypatch) -> None:
-    here("run", *TINY, *DESK_SHAPE, "--methods", "simclr")
+@pytest.mark.parametrize("shape", [DESK_SHAPE, ()], ids=["desk", "quick"])
+def test_the_card_gives_the_features_of_a_run_and_the_file_its_scores(
+    shape: tuple[str, ...], here, monkeypatch
+) -> None:
+    """From pixels to features in plain torchvision, at sizes that are resized twice."""
+    sizes = ("--set", "data.stored_size=40", "--set", "encoder.image_size=36")
+    asked = (*TINY, "--set", "pretrain.epochs=1", *shape, *sizes)
+    here("run", *asked, "--methods", "simclr")
     done = here("export", "simclr", "--out", "out")
     assert done.returncode == 0, done.stderr
-    out, images = here.folder / "out", torch.randn(3, 3, 32, 32)
 
-    lines = loading({"backbone": "resnet18", "width": 64, "max_pool": True})
-    assert len([line for line in lines if line.startswith("model")]) == 3
-    features = run_card(out, images, monkeypatch)
-    own = stored_encoder(here.folder)(images).embedding
-    torch.testing.assert_close(features, own, rtol=0, atol=1e-6)
-    card = (out / "README.md").read_text()
+    card = (here.folder / "out" / "README.md").read_text()
+    assert plain_torchvision(card) == bool(shape)
     for said in ("SIMULATED", "A tiny pack for tests", "recipe official", "Top-1", "Licence",
-                 "profile: tiny", "(images - 0.5) / 0.5"):  # fmt: skip
+                 "profile: tiny", "mean 0.5 and standard deviation 0.5"):  # fmt: skip
         assert said in card
+    pixels = torch.from_numpy(np.load(here.folder / "pack" / "colours" / "camera.npy"))
+    made = run_card(here.folder / "out", pixels.permute(0, 3, 1, 2), monkeypatch)
+    (stored,) = here.folder.glob("runs/features/*--colours-*.npy")
+    torch.testing.assert_close(made, torch.from_numpy(np.load(stored)), rtol=0, atol=1e-5)
 
     monkeypatch.chdir(here.folder)
-    (here.folder / "again.safetensors").write_bytes((out / "encoder.safetensors").read_bytes())
-    found = here("run", *TINY, *DESK_SHAPE, "--methods", "external:weights=again.safetensors")
+    (here.folder / "again.safetensors").write_bytes(Path("out/encoder.safetensors").read_bytes())
+    found = here("run", *asked, "--methods", "external:weights=again.safetensors")
     assert found.returncode == 0, found.stderr
     assert "what it was trained on is not known" in " ".join(found.stdout.split())
     found = records(here.folder)
