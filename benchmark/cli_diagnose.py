@@ -73,7 +73,8 @@ def _measured(session: Session, task: str, images: int) -> SpatialTable:
     store = session.open_store(create=False)
     records = read_records(store)
     profile = session.profile
-    shared = under(records, profile.name, profile.settings).records
+    packs = None if session.to_make else session.packs
+    shared = under(records, profile.name, profile.settings, packs=packs).records
     if all(record.profile != profile.name for record in shared):
         there = [shlex.join(profile_options(name)) for name in {r.profile for r in records}]
         raise UsageError(

@@ -112,7 +112,9 @@ def _with(found: list[Record], words: Sequence[str], option: str, value: str) ->
     of = OPTIONS[option]
     if option == "profile":
         name = profile_name(value)
-        if same := {r.id for r in under(found, name, None, value).records if r.profile == name}:
+        if same := {
+            r.id for r in under(found, name, None, given=value).records if r.profile == name
+        }:
             return [record for record in found if record.id in same]
         value = name
     return _only(found, option, of, value, " ".join(words))

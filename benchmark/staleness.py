@@ -56,7 +56,7 @@ def stale_records(
         settings = selection.profile.settings
         return stale(records, methods, tasks, settings=settings, packs=selection.packs)
     settings = profile_settings(key.profile, records)
-    known = _packs_of(records, settings) if settings is not None else {}
+    known = packs_of(records, settings) if settings is not None else {}
     return stale(records, methods, tasks, settings=settings, packs=known)
 
 
@@ -79,7 +79,7 @@ def profile_settings(
         return None  # an override that no longer exists
 
 
-def _packs_of(records: Sequence[Record], settings: Settings) -> dict[str, Pack]:
+def packs_of(records: Sequence[Record], settings: Settings) -> dict[str, Pack]:
     """The packs of records by name, where they are made on demand and are there."""
     from vtbench.tasks.data.pack import Pack
 

@@ -28,7 +28,7 @@ def grouped(
     found = groups(records)
     if selection is not None:
         profile = selection.profile
-        renamed = under(records, profile.name, profile.settings)
+        renamed = under(records, profile.name, profile.settings, packs=selection.packs)
     elif request.profile is not None:
         name = profile_name(request.profile)
         renamed = under(records, name, request.settings, given=request.profile)

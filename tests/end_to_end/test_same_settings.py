@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vtbench.tasks.data.writer import DatasetContent, write_pack
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.end_to_end.conftest import Here
+    from vtbench.tasks.data.pack import Pack
 
 RUN = ("run", "--data", "pack", "--tasks", "shape")
 
@@ -103,3 +108,48 @@ def test_an_ablation_under_a_copy_of_its_profile_shows_its_table(here: Here) -> 
     assert again.returncode == 0, again.stderr
     assert "Nothing is left to do." in again.stdout
     assert "Profile other, pretrain.epochs=1." in again.stdout
+
+
+def test_numbers_of_other_images_are_not_taken_over(
+    filled: Here, make_pack: Callable[..., object]
+) -> None:
+    """Two packs of one name: the later run of another profile saw other images."""
+    make_pack(filled.folder / "later", seed=1, count=50)
+    later = ("run", "--data", "later", "--tasks", "shape", "--methods", "raw_pixels", "simclr")
+    assert filled(*later, "--profile", "other.yaml").returncode == 0
+    for profile in ("tiny", "tiny.yaml"):
+        first = filled("table", "--profile", profile).stdout
+        assert "(train / val / test): 24 / 8 / 8" in first
+        assert "Raw pixels" in first
+        assert "Random init" in first
+        for word in ("Stored under", "stale", "SimCLR", "No result"):
+            assert word not in first, word
+    again = filled(*RUN, "--profile", "other.yaml", "--methods", "raw_pixels", "random_init")
+    assert "2 cached" in again.stdout
+    assert "(train / val / test): 24 / 8 / 8" in again.stdout
+
+
+def test_an_encoder_of_another_pool_is_not_taken_over(
+    here: Here, make_pack: Callable[..., Pack]
+) -> None:
+    """The labelled images are the same, but encoders have seen more beside them."""
+    shutil.copy("tiny.yaml", "other.yaml")
+    pack = make_pack(here.folder / "made", seed=0)
+    bars = make_pack(here.folder / "bars", seed=3, count=60)
+    both = pack.dataset("colours"), bars.dataset("bars")
+    contents = [
+        DatasetContent(
+            name=each.name, count=len(each.images), images={"camera": [each.images]},
+            columns=dict(each.info), labels=dict(each.columns),
+            splits=["train" if row in each.splits["train"] else "val" if row in each.splits["val"]
+                    else "test" for row in range(len(each.images))],
+        )
+        for each in both
+    ]  # fmt: skip
+    write_pack(here.folder / "more", name="tiny", title="More", source="simulated",
+               sensors=["camera"], datasets=contents, tasks=dict(pack.tasks))  # fmt: skip
+    asked = ("--tasks", "shape", "--methods", "simclr")
+    assert here("run", *asked, "--data", "pack", "--profile", "tiny.yaml").returncode == 0
+    assert here("run", *asked, "--data", "more", "--profile", "other.yaml").returncode == 0
+    for profile in ("tiny", "tiny.yaml", "other", "other.yaml"):
+        assert "Stored under" not in here("table", "--profile", profile).stdout
