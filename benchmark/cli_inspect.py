@@ -146,9 +146,11 @@ def _folder(pack: str, profile: str, overrides: list[str]) -> Path:
     """The folder of a pack; UsageError for a simulated one that has not been made."""
     from vtbench.benchmark import registry
     from vtbench.benchmark.errors import UsageError
+    from vtbench.tasks.data.traps import refuse_traps
 
     known = registry.datasets()
     if pack not in known or (Path(pack) / "pack.yaml").exists():
+        refuse_traps(Path(pack))
         return Path(pack)
     from vtbench.benchmark.packs import locate
     from vtbench.benchmark.settings import load_profile

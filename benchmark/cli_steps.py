@@ -137,7 +137,7 @@ def read_records(store: Store) -> list[Record]:
     """All records of a store; files that are none are named."""
     records, damaged = store.survey()
     for damage in damaged:
-        _warn(f"set aside {damage.path}: {damage.why}")
+        _warn(f"{damage.fate} {damage.path}: {damage.why}")
     for damage in store.damaged_logs():
         _warn(f"damaged: {damage.path}: {damage.why}")
     return records

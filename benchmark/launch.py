@@ -207,8 +207,8 @@ def _prepare(source: PackSource, settings: Settings) -> None:
         if _Worker.stop.is_set():
             raise Interrupted("Stopped.")
 
-    packs.make(source, settings, registry.datasets(), progress)
-    _Worker.tell((f"data {source.name}", "finished", 1, 1, {}))
+    made = packs.make(source, settings, registry.datasets(), progress)
+    _Worker.tell((f"data {source.name}", "finished", int(made), 1, {}))
 
 
 def reporter(

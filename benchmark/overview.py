@@ -167,7 +167,7 @@ def _failures(records: Sequence[Record], old: Mapping[str, str]) -> list[str]:
 
 def _set_aside(store: Store, damaged: Sequence[Damage]) -> list[str]:
     aside = [*damaged, *store.unreadable()]
-    lines = [f"set aside: {damage.path} ({damage.why})" for damage in aside]
+    lines = [f"{damage.fate}: {damage.path} ({damage.why})" for damage in aside]
     return lines + [f"damaged: {damage.path} ({damage.why})" for damage in store.damaged_logs()]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from vtbench.tasks import TRANSFER_DATASETS
 from vtbench.tasks.errors import DataError
 
 DEFAULT = "vitactip-sim"
+#: In the names of folders that packs are written to before they get their own.
+STAGED = ".partial-"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ def locate(data: str, settings: Settings, registry: Registry) -> PackSource:
             "with a pack.yaml; make one with `bench data import`."
         )
     from vtbench.tasks.data.pack import Pack
+    from vtbench.tasks.data.traps import refuse_traps
 
+    refuse_traps(folder)
     pack = Pack.open(folder)
     return PackSource(
         pack.name,
@@ -159,16 +164,18 @@ def make(
     settings: Settings,
     registry: Registry,
     progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Make a pack on demand; does nothing where it is there."""
-    from filelock import FileLock
+) -> bool:
+    """Make a pack on demand; returns whether it was made here, and is not there already.
 
+    Waits for another runner that makes it just now. `progress` may raise, also meanwhile.
+    """
     if not source.ready:
         check(source, settings, registry)
     source.folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{source.folder}.lock"):  # another runner may be making it just now
+    with _claimed(source, progress or (lambda *_: None)):
         if source.ready:
-            return
+            return False
+        _tidy(source.folder.parent)
         maker: Any = registry[source.name]()
         maker.prepare(
             source.folder,
@@ -176,6 +183,33 @@ def make(
             seed=settings.data.simulated.world_seed,
             progress=progress,
         )
+        return True
+
+
+@contextmanager
+def _claimed(source: PackSource, progress: Callable[[int, int], None]) -> Iterator[None]:
+    """Hold a pack's place alone; its lock is freed by the system when its holder dies."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(f"{source.folder}.lock", timeout=0.5)
+    while True:
+        try:
+            lock.acquire()
+            break
+        except Timeout:
+            progress(0, 0)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what killed processes have left of any pack, also of one not asked for again."""
+    from vtbench.tasks.data.staging import tidy
+
+    for left in folder.glob(f".*{STAGED}*"):
+        tidy(folder / left.name[1:].partition(STAGED)[0])
 
 
 def check(source: PackSource, settings: Settings, registry: Registry) -> None:

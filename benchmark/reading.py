@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from vtbench.benchmark.errors import SettingsError, suggestion
+from vtbench.tasks.data.traps import trap
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -19,6 +20,8 @@ def read_mapping(path: Path, where: str, holding: str) -> dict[str, Any]:
 
     where: how errors name the file. holding: what it should be a mapping of, or with.
     """
+    if (reason := trap(path)) is not None:
+        raise SettingsError(f"The {where} {reason}.")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     # ValueError: not UTF-8, or a date that does not exist
@@ -52,9 +55,14 @@ def paths(model: type[BaseModel], *, sections: bool = False) -> Iterator[str]:
             yield from (f"{path}.{below}" for below in paths(kind, sections=sections))
 
 
+def _is_alternative(part: int | str) -> bool:
+    """Whether a part of a place says which of several types was tried."""
+    return str(part).startswith(("constrained-", "literal["))
+
+
 def _sentence(error: ValidationError, model: type[BaseModel], where: str, missing: str) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in first["loc"] if not _is_alternative(part))
     if first["type"] == "extra_forbidden":
         known = list(paths(model, sections=True))
         lasts = [path.rpartition(".")[2] for path in known]

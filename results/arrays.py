@@ -48,6 +48,8 @@ def load(path: Path) -> np.ndarray:
     file is mapped before it is copied: a header that promises more than the file holds costs no
     memory.
     """
+    if not path.is_file() and not path.is_dir() and path.exists():
+        raise ValueError("a device or a pipe, and no file")
     try:
         mapped = np.lib.format.open_memmap(path, mode="r")
     except (EOFError, OverflowError, SyntaxError, TypeError, tokenize.TokenError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ class RecordFolder:
 
     def _read_one(self, path: Path) -> Record | Damage | None:
         try:
-            return _parse(path.read_bytes(), path.name)
+            return _parse(_content(path), path.name)
         except FileNotFoundError:
             if path.is_symlink():
                 return Damage(path, f"{path.name}: a link that leads nowhere")
@@ -73,6 +74,12 @@ class RecordFolder:
             return None
         reason = f"{copy.name}: a second file of record {record.id}"
         return self.quarantine.take(copy, reason, lambda _: False)
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_file() and not path.is_dir() and path.exists():
+        raise OSError(errno.EINVAL, "a device or a pipe")  # reading some of them would not end
+    return path.read_bytes()
 
 
 def _parse(content: bytes, name: str) -> Record:

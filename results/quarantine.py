@@ -20,6 +20,11 @@ class Damage(NamedTuple):
     reason: str
 
     @property
+    def fate(self) -> str:
+        """What became of the file: "set aside", or "left out" where it stays among the records."""
+        return "left out" if self.path.parent.name == "cells" else "set aside"
+
+    @property
     def why(self) -> str:
         """The reason for a sentence that names the path: the file's name is not said again."""
         name = _stem(self.path)

@@ -66,8 +66,14 @@ class Store:
         return store
 
     def write(self, record: Record) -> Path:
-        """Store `record` atomically, replacing the one with the same id; returns its path."""
+        """Store `record` atomically, replacing the one with the same id; returns its path.
+
+        A file of that name that is no record of this version is set aside, not replaced.
+        """
         path = self.root / "cells" / file_name(record)
+        for damage in self._cells().read([path])[1]:
+            if damage.path == path:
+                self._quarantine().take(path, damage.reason, lambda _: False)
         content = record.to_json().encode()
         self.write_file(path, lambda file: file.write(content))
         return path

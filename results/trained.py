@@ -51,8 +51,7 @@ def read_summary(folder: Path, identity: str) -> dict[str, Any]:
     and FileNotFoundError where there is no summary or no encoder.
     """
     for name in (ENCODER, LOG, DIGESTS, SUMMARY):
-        if (folder / name).is_dir():
-            raise DamagedError(f"{name} is a folder")
+        _require_file(folder / name)
     written = (folder / SUMMARY).read_bytes()
     noted = _noted(folder)
     _check_encoder(folder, written, noted)
@@ -71,12 +70,12 @@ def check_encoder(folder: Path) -> None:
 def log_damage(folder: Path) -> str | None:
     """What is wrong with the log of a finished training, as far as its digest tells."""
     try:
-        noted = _noted(folder).get(LOG)
-        if noted is None or not (folder / SUMMARY).exists():
+        if not (folder / SUMMARY).is_file() or (noted := _noted(folder).get(LOG)) is None:
             return None
+        _require_file(folder / LOG)
         return None if _of_file(folder / LOG) == noted else "is not what the training wrote"
-    except DamagedError:
-        return None  # whoever needs the encoder names it
+    except DamagedError as error:  # of `sha256`: whoever needs the encoder names it
+        return "is no file" if str(error).startswith(LOG) else None
     except FileNotFoundError:
         return "is gone"
     except OSError as error:
@@ -99,6 +98,12 @@ def _check_encoder(folder: Path, summary: bytes, noted: Mapping[str, str]) -> No
         raise DamagedError(f"{ENCODER} or {SUMMARY} is not what was written, as their digest shows")
 
 
+def _require_file(path: Path) -> None:
+    """Refuse a folder, a device or a pipe: reading some of them would not end."""
+    if path.exists() and not path.is_file():
+        raise DamagedError(f"{path.name} is no file")
+
+
 def _parsed(written: bytes, identity: str) -> dict[str, Any]:
     try:
         content = json.loads(written)
@@ -114,6 +119,7 @@ def _parsed(written: bytes, identity: str) -> dict[str, Any]:
 
 def _noted(folder: Path) -> dict[str, str]:
     """The digests of a folder by name; one without a name is of encoder and summary together."""
+    _require_file(folder / DIGESTS)
     try:
         text = (folder / DIGESTS).read_text(encoding="ascii", errors="replace")
     except FileNotFoundError:

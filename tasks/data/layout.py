@@ -15,6 +15,7 @@ from vtbench.tasks.data.declaration import Declaration, mistake, read_yaml
 from vtbench.tasks.data.patterns import filled, leads_out, words_of
 from vtbench.tasks.data.schema import GROUP, ColumnName, Name, NonEmptyText, Title
 from vtbench.tasks.data.splits import FRACTIONS
+from vtbench.tasks.data.traps import trap
 from vtbench.tasks.errors import DataError, hint
 
 LAYOUT_FORMAT: Final = "vtbench-layout/1"
@@ -190,6 +191,8 @@ def find_layout(asked: str) -> Layout:
 
 def read_layout(path: Path) -> Layout:
     """Read and validate a layout file; raises DataError naming the file, the key and the fix."""
+    if (reason := trap(path)) is not None:
+        raise DataError(f"{path}: {reason}.")
     content = read_yaml(path, start=f"format: {LAYOUT_FORMAT}")
     try:
         return Layout.model_validate(content)

@@ -350,3 +350,33 @@ def test_any_array_is_whole_or_set_aside(tmp_path: Path, content: bytes) -> None
 
     assert store.read_array(path) is None
     assert not path.exists()
+
+
+TRAPS = {
+    "aliases": "".join(
+        f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else 'x'] * 10)}]\n" for i in range(12)
+    ),
+    "deep": "data: " + "{a: " * 3000 + "1" + "}" * 3000,
+    "objects": 'title: !!python/object/apply:os.system ["touch ran"]',
+    "digits": f"pretrain: {{epochs: {'9' * 6000}}}",
+    "no number": "pretrain: {epochs: .nan}",
+    "no end": "probe: {batch_size: .inf}",
+    "letters": 'title: "\\u202e\\x1b[31m"\nprétrain: {epochs: 2}',
+}
+
+
+@pytest.mark.parametrize("kind", TRAPS)
+def test_a_hostile_profile_or_pack_is_one_sentence_and_costs_nothing(
+    folder: Folder, kind: str
+) -> None:
+    (folder.path / "hostile.yaml").write_text(f"base: quick\n{TRAPS[kind]}\n")
+    profile = folder("run", "--profile", "hostile.yaml", "--data", "pack")
+    declared = folder.path / "pack" / "pack.yaml"
+    declared.write_text(f"{declared.read_text()}\n{TRAPS[kind]}\n")
+
+    for said in (profile, folder(*RUN), folder("data", "describe", "pack", "--no-picture")):
+        assert said.code == 2, said.all
+        assert said.err.count("Error: ") == 1
+        assert "Traceback" not in said.all
+    assert not (folder.path / "ran").exists()
+    assert not (folder.path / "runs").exists()

@@ -193,3 +193,30 @@ def test_no_foreign_name_is_taken_for_a_note(store):
 
     assert [reason.split(":")[0] for _, reason in store.damaged()] == ["mine.reason"]
     assert store.damaged()[0].path.read_text() == "a foreign file"
+
+
+def test_a_record_that_this_version_cannot_read_is_not_replaced(store, record):
+    path = store.write(record)
+    later = json.dumps({**json.loads(path.read_text()), "schema": 99})
+    path.write_text(later)
+
+    assert store.write(record) == path
+    assert store.get(record.id) == record
+    [aside] = store.set_aside()
+    assert aside.path.read_text() == later
+    assert "written with schema 99" in aside.reason
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+def test_a_pipe_in_the_place_of_a_file_holds_up_nobody(store, record):
+    os.mkfifo(store.root / "cells" / f"x--{record.id}.json")
+    os.mkfifo(store.predictions_path("abc123"))
+    folder = store.encoder_dir("abc123")
+    folder.mkdir()
+    for name in ("training.json", "sha256", "losses.jsonl"):
+        os.mkfifo(folder / name)
+
+    [damage] = store.damaged()
+    assert (damage.fate, damage.why) == ("left out", "cannot be opened (a device or a pipe)")
+    assert store.read_array(store.predictions_path("abc123")) is None
+    assert store.damaged_logs() == []
