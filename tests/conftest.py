@@ -16,7 +16,7 @@ from vtbench.tasks.data.writer import DatasetContent, write_pack
 TESTS = Path(__file__).parent
 
 
-#: Folders whose files take longest. They come first, so that no process is left with one at the end.
+#: Folders whose files take longest: first, so that no process is left with one at the end.
 DEAR = ("end_to_end", "reliability", "plugin", "benchmark")
 
 
