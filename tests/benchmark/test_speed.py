@@ -389,13 +389,14 @@ def test_every_command_says_what_it_measured(
 def test_the_memory_of_a_training_is_not_that_of_its_parent(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    np.ones(2**30, dtype=np.uint8)  # held for a moment
+    np.ones(2**30, dtype=np.uint8)  # held for a moment, beside torch
+    parent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MiB, on Linux
     cli_speed.memory(
         methods=["simclr"], profile="quick", overrides=list(SMALL), threads=1, device="cpu"
     )
     peak, idle, _ = map(float, capsys.readouterr().out.splitlines()[1].split()[1:])
 
-    assert 100 < idle <= peak < 1024  # MiB: torch alone is more than 100
+    assert 100 < idle <= peak < parent  # torch alone is more than 100
 
 
 def test_where_memory_is_not_told_that_is_said(
