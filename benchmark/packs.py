@@ -216,7 +216,23 @@ def check(source: PackSource, settings: Settings, registry: Registry) -> None:
     """Raise DataError where a pack made on demand cannot be made as the settings want it."""
     maker: Any = registry[source.name]()
     if hasattr(maker, "check"):  # a plugin's pack may leave all to `prepare`
+        check_sets(type(maker))
         maker.check(**_request(source, settings))
+
+
+def check_sets(cls: type) -> None:
+    """Raise DataError for a simulated sensor with a task that the simulator has no set for."""
+    from vtbench.tasks.simulator.packs import SimulatedPack
+    from vtbench.tasks.simulator.sets import SETS
+
+    if not issubclass(cls, SimulatedPack) or cls.check is not SimulatedPack.check:
+        return
+    lost = [task for task in cls.tasks if task not in SETS]
+    if lost:
+        raise DataError(
+            f"{cls.name} has the task {lost[0]!r}, and the simulator no such set; choose of "
+            f"{', '.join(SETS)}, or write a data set with a `prepare` of its own."
+        )
 
 
 def _request(source: PackSource, settings: Settings) -> dict[str, Any]:

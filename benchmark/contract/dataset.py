@@ -14,7 +14,7 @@ from unittest import SkipTest
 
 from vtbench.benchmark.contract.declared import check_kinds, check_literals
 from vtbench.benchmark.contract.pack import PackTests
-from vtbench.benchmark.packs import PackSource, wanted_counts
+from vtbench.benchmark.packs import PackSource, check_sets, wanted_counts
 from vtbench.benchmark.settings import load_profile
 from vtbench.tasks.data.pack import Pack
 from vtbench.tasks.errors import DataError, TaskError
@@ -124,6 +124,7 @@ class DatasetContract(PackTests):
 
     def test_it_makes_the_pack_that_it_declares(self) -> None:
         """Let `prepare(folder, *, size, counts, seed, progress, world)` call `write_pack`."""
+        check_sets(self.maker)
         cls, pack = self.maker, self.make(0)
         for name in ("name", "source", "sensors"):
             said, found = getattr(cls, name), getattr(pack, name)

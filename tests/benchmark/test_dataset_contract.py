@@ -13,9 +13,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from vtbench.benchmark import registry
+from vtbench.benchmark import packs, registry
 from vtbench.benchmark.contract import DatasetContract
 from vtbench.benchmark.contract.checking import checks, words
+from vtbench.benchmark.settings import load_profile
 from vtbench.tasks.data.pack import Pack
 from vtbench.tasks.data.schema import Column, TaskDeclaration
 from vtbench.tasks.data.writer import DatasetContent, write_pack
@@ -255,6 +256,24 @@ def test_a_dataset_without_fault_passes_every_test() -> None:
     outcomes = {name: check.outcome for name, check in checked(Sound).items()}
 
     assert set(outcomes.values()) == {"ok"}
+
+
+class WithoutASet(Stubby):
+    tasks = ("force", "bar")
+    counts: ClassVar = {"bar": 60}
+
+
+def test_a_simulated_sensor_with_a_task_of_its_own_is_told_what_the_simulator_has() -> None:
+    said = "stubby-sim has the task 'bar', and the simulator no such set; choose of shape, "
+    found = checks(type("Contract", (DatasetContract,), {"dataset": WithoutASet}))
+    check = next(check for check in found if check.outcome == "wrong")
+    assert check.reason.startswith(said)
+
+    known = registry.datasets()
+    known.register("stubby-sim", WithoutASet)
+    settings = load_profile("quick").settings
+    with pytest.raises(DataError, match=said):
+        packs.check(packs.locate("stubby-sim", settings, known), settings, known)
 
 
 def test_a_dataset_under_another_name_than_its_own_is_found() -> None:
