@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -87,6 +88,35 @@ class Folder:
         process = self.start(*arguments, hook=hook, **options)
         out, _ = process.communicate(timeout=240)
         return Said(process.returncode, out or "", "")
+
+    def fork(
+        self, *arguments: str, hook: str = "", first: Callable[[], None] = lambda: None
+    ) -> int:
+        """As `start`, from a copy of this process, which has imported everything; its id.
+
+        first: is called in the new process, before the hook is run.
+        """
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 99
+        try:
+            os.setsid()
+            first()
+            exec(hook, {})
+            said = self(*arguments)
+            (self.path / f"said-{os.getpid()}.txt").write_text(said.out + said.err)
+            code = said.code
+        except BaseException:
+            (self.path / f"said-{os.getpid()}.txt").write_text(traceback.format_exc())
+        finally:
+            os._exit(code)
+
+    def end_of(self, pid: int) -> Said:
+        """How a fork ended, and what it printed where it came to an end by itself."""
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        path = self.path / f"said-{pid}.txt"
+        return Said(code, path.read_text() if path.exists() else "", "")
 
     def table(self, store: str = "runs") -> str:
         """Table I of a store, as it is printed, less the name of the store."""

@@ -67,9 +67,14 @@ def answered(said: Said) -> None:
     assert said.code == 0 or (said.code == 2 and said.err.count("Error: ") == 1), said.all
 
 
-def repaired(folder: Folder, good: dict[str, object], table: str) -> Said:
-    """Let every reader look at the store, run again, and compare with what it was."""
-    for command in READERS:
+def repaired(
+    folder: Folder,
+    good: dict[str, object],
+    table: str,
+    readers: tuple[tuple[str, ...], ...] = READERS,
+) -> Said:
+    """Let readers look at the store, run again, and compare with what it was."""
+    for command in readers:
         answered(folder(*command))
     again = folder(*RUN)
     assert again.code == 0, again.all
@@ -126,7 +131,7 @@ def test_an_encoder_that_is_not_what_was_written_is_set_aside_whole_and_made_ane
     for needs_it in (*store.glob("cells/*simclr*"), *store.glob(f"features/{path.parent.name}*")):
         needs_it.unlink()
 
-    again = repaired(finished, good, table)
+    again = repaired(finished, good, table, READERS[:1])
 
     aside = path.parent.with_name(f"{path.parent.name}.unreadable")
     assert {name: (aside / name).read_bytes() for name in others} == others
@@ -309,8 +314,9 @@ def test_a_damaged_pack_is_one_sentence_and_results_stay(
         answered(said)
         assert (said.code == 0) == digest, (name, said.all)
         assert digest or name.name in said.err
-        assert finished.table() == table
+        assert finished.contents() == good
+        if name.name == "pack.yaml":
+            assert finished.table() == table
         shutil.rmtree(pack)
         shutil.copytree(spare, pack)
-    assert finished.contents() == good
     assert "Nothing is left to do" in finished(*RUN).out

@@ -83,7 +83,7 @@ def test_a_file_that_the_system_cuts_off_is_no_result(folder: Folder) -> None:
     assert folder(*FIRST).code == 0
     old = records(folder)
 
-    said = folder.process(*THEN, preexec_fn=lambda: limited(100_000))
+    said = folder.end_of(folder.fork(*THEN, first=lambda: limited(100_000)))
 
     assert said.code == 2, said.all
     assert "cannot be written (File too large)" in said.all

@@ -55,7 +55,8 @@ optimizer.register_optimizer_step_post_hook(lambda *_: event("step"))
 
 def kill_at(folder: Folder, at: str, number: int, *arguments: str) -> Said:
     """Run until the `number`th event whose words contain `at`, and no further."""
-    return folder.process(*arguments, hook=HOOK.format(at=at, number=number, trace=""))
+    hook = HOOK.format(at=at, number=number, trace="")
+    return folder.end_of(folder.fork(*arguments, hook=hook))
 
 
 def test_a_run_killed_between_any_two_steps_of_a_write_ends_as_one_never_killed(

@@ -41,33 +41,36 @@ os.replace = dying(os.replace)
 """
 
 
-def race(folder: Folder, methods: str, *, runners: int, victim: bool) -> Counter[str]:
-    """Run at once on one store; how often each file of it was written."""
+def race(folder: Folder, methods: str, *, runners: int, victim: bool) -> tuple[Counter[str], str]:
+    """Run at once on one store; how often each file was written, and what the runners said."""
     notes = folder.path / "notes.txt"
     hook = NOTING.format(notes=str(notes), store=str(folder.path / "runs"))
     asked = (*RUN, "--methods", methods, "--set", "pretrain.epochs=3")
-    dying = [folder.start(*asked, hook=hook + DYING)] if victim else []
+    dying = [folder.fork(*asked, hook=hook + DYING)] if victim else []
     while victim and not list(folder.path.glob("runs/encoders/*/losses.jsonl")):
-        assert dying[0].poll() is None, dying[0].communicate()
+        assert not list(folder.path.glob("said-*.txt"))  # it came to an end by itself
         time.sleep(0.01)
-    others = [folder.start(*asked, hook=hook) for _ in range(runners)]
-    watched = 0
-    while any(process.poll() is None for process in others):
-        watched += bool(list(folder.path.glob("runs/cells/*.json")))
-        if watched == 1:  # in another process than those that work
-            status = folder("status")
-            assert status.code == 0
-            assert "cells done, 0 failed, 0 stale" in status.out
+    others = [folder.fork(*asked, hook=hook) for _ in range(runners)]
+    watched_when_some_cells_are_done(folder)
+    output = ""
+    for said in map(folder.end_of, others):
+        assert said.code == 0, said.all
+        assert "Traceback" not in said.out
+        assert "Table I" in said.out
+        output += said.out
+    for pid in dying:
+        assert folder.end_of(pid).code == -signal.SIGKILL
+    return Counter(notes.read_text().splitlines()), output
+
+
+def watched_when_some_cells_are_done(folder: Folder) -> None:
+    """Look at the progress from another process than those that work."""
+    while not list(folder.path.glob("runs/cells/*.json")):
+        assert not list(folder.path.glob("said-*.txt"))
         time.sleep(0.02)
-    for process in others:
-        output, _ = process.communicate()
-        assert process.returncode == 0, output
-        assert "Traceback" not in output
-        assert "Table I" in output
-    for process in dying:
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-    return Counter(notes.read_text().splitlines())
+    status = folder("status")
+    assert status.code == 0
+    assert "cells done, 0 failed, 0 stale" in status.out
 
 
 def each_once(folder: Folder, written: Counter[str], *, cells: int) -> None:
@@ -79,9 +82,11 @@ def each_once(folder: Folder, written: Counter[str], *, cells: int) -> None:
 
 
 def test_three_runners_of_which_one_is_killed_compute_every_cell_once(folder: Folder) -> None:
-    written = race(folder, "simclr,random_init", runners=2, victim=True)
+    written, said = race(folder, "simclr,random_init", runners=2, victim=True)
 
     each_once(folder, written, cells=4)
+    for job in ("SimCLR, seed 0", "Random init, seed 0"):
+        assert said.count(f"{job}: finished\n") == 1  # the other has waited, or planned it later
     alone = folder(*RUN, "--methods", "random_init,simclr", "--set", "pretrain.epochs=3",
                    "--store", "alone")  # fmt: skip
     assert alone.code == 0
@@ -94,6 +99,6 @@ def test_three_runners_of_which_one_is_killed_compute_every_cell_once(folder: Fo
 
 @pytest.mark.slow
 def test_three_runners_with_many_jobs_compute_every_cell_once(folder: Folder) -> None:
-    written = race(folder, "sarl,byol,swav,random_init,supervised", runners=3, victim=True)
+    written, _ = race(folder, "sarl,byol,swav,random_init,supervised", runners=3, victim=True)
 
     each_once(folder, written, cells=10)
