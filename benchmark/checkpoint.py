@@ -6,7 +6,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -80,6 +80,8 @@ def load_summary(folder: Path, identity: str) -> dict[str, Any] | None:
     try:
         summary = trained.read_summary(folder, identity)
         load_file(folder / ENCODER)
+        with suppress(OSError):  # left by a process that was killed before it removed it
+            (folder / CHECKPOINT).unlink(missing_ok=True)
         return summary
     except FileNotFoundError:
         return None

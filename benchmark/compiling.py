@@ -8,6 +8,7 @@ import torch
 
 from vtbench.methods.base import Method
 from vtbench.methods.encoder import Encoder
+from vtbench.methods.timm_encoder import TimmEncoder
 
 _said = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ def compile_encoders(method: Method, device: torch.device) -> bool:
         _said.warning("torch.compile does not work here (%s); training goes on without it.", reason)
         return False
     for module in method.modules():
-        if isinstance(module, Encoder):
+        if isinstance(module, Encoder | TimmEncoder):
             module.compile(dynamic=False)
     return True
 

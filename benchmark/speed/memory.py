@@ -12,15 +12,15 @@ import resource
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+from vtbench.benchmark.errors import VTBenchError
 from vtbench.benchmark.memory import set_up_torch
 from vtbench.benchmark.settings import Settings
 
 MIB = 2**20
-
-
 STATUS = Path("/proc/self/status")
 
 
@@ -42,10 +42,19 @@ def is_exact() -> bool:
 
 
 def peak(spec: str, settings: Settings, *, device: str, precision: str, threads: int) -> Peak:
-    """The peak over a few steps of a training of this spec."""
+    """The peak over a few steps of a training of this spec.
+
+    Raises VTBenchError where its process is killed, as the system does when memory is short.
+    """
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as alone:
-        return alone.submit(_measure, spec, settings, device, precision, threads).result()
+        try:
+            return alone.submit(_measure, spec, settings, device, precision, threads).result()
+        except BrokenProcessPool:
+            raise VTBenchError(
+                f"The process that trained {spec} was killed, most often for want of memory; "
+                "--set pretrain.batch_size=N takes less."
+            ) from None
 
 
 def _measure(spec: str, settings: Settings, device: str, precision: str, threads: int) -> Peak:

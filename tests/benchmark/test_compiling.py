@@ -12,6 +12,8 @@ from vtbench.benchmark import assemble, compiling, registry
 from vtbench.benchmark.pretrain import Plan, Training
 from vtbench.benchmark.settings import load_profile
 from vtbench.benchmark.spec import Spec
+from vtbench.methods.encoder import Encoder
+from vtbench.methods.timm_encoder import TimmEncoder
 
 SMALL = ("encoder.width=8", "pretrain.scale.widest=16", "pretrain.scale.narrowest=8")
 
@@ -46,6 +48,20 @@ def test_where_nothing_can_be_compiled_the_training_goes_on_and_says_so(
     assert "compiled" not in plain.summary()
     for name, value in plain.method.state_dict().items():
         assert torch.equal(value, eager.method.state_dict()[name]), name
+
+
+def test_encoders_of_either_kind_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stub(TimmEncoder):
+        def __init__(self) -> None:  # without timm
+            torch.nn.Module.__init__(self)
+
+    monkeypatch.setattr(compiling, "_refusal", lambda _: None)
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: compiled.append(self))
+    method = torch.nn.ModuleList([Encoder(width=8), Stub(), torch.nn.Linear(2, 2)])
+
+    assert compiling.compile_encoders(method, torch.device("cpu"))
+    assert compiled == [method[0], method[1]]
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 import typer
 
 from vtbench.benchmark import cli_speed, launch, pretrain
-from vtbench.benchmark.errors import Interrupted, UsageError
+from vtbench.benchmark.errors import Interrupted, UsageError, VTBenchError
 from vtbench.benchmark.settings import Settings, load_profile
 from vtbench.benchmark.speed import (
     growth,
@@ -397,6 +398,17 @@ def test_the_memory_of_a_training_is_not_that_of_its_parent(
     peak, idle, _ = map(float, capsys.readouterr().out.splitlines()[1].split()[1:])
 
     assert 100 < idle <= peak < parent  # torch alone is more than 100
+
+
+def test_a_measured_process_that_is_killed_is_one_sentence(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise BrokenProcessPool("terminated abruptly")
+
+    monkeypatch.setattr(memory.ProcessPoolExecutor, "submit", broken)
+    with pytest.raises(VTBenchError, match=r"trained sarl was killed.*pretrain\.batch_size=N"):
+        memory.peak("sarl", settings, device="cpu", precision="32", threads=1)
 
 
 def test_where_memory_is_not_told_that_is_said(

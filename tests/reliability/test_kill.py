@@ -68,6 +68,7 @@ def test_a_run_killed_between_any_two_steps_of_a_write_ends_as_one_never_killed(
 
     for at, number in (
         ("before replace killed/encoders", 1),  # its checkpoint is written and has no name
+        ("training.json", 2),  # the training is finished, its checkpoint is still there
         ("before replace killed/cells", 1),  # all arrays are there, the record is not
     ):
         killed = kill_at(folder, at, number, *asked, "--store", "killed")
