@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 IMAGES = 256  # looked at, at most
+AT_ONCE = 32  # encoded in one pass: all together would take more memory than a step
 
 #: Below this all embeddings are one point. Untrained encoders spread 0.026 to 0.4 (least on real
 #: TacTip images, which differ little); pulling views together without any counterforce brings the

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vtbench.methods.draws import CONTRAST, HUE, SATURATION, Draws
+from vtbench.methods.draws import CONTRAST, HUE, SATURATION, Draws, onto
 
 #: Weights of red, green and blue in the luma of ITU-R BT.601, with torchvision's digits.
 LUMA = (0.2989, 0.587, 0.114)
@@ -29,10 +29,10 @@ def on_rows(
     index = rows.nonzero()[:, 0]
     if len(index) == 0:
         return images
-    own = [parameter[index].to(images.device) for parameter in parameters]
+    own = [onto(images.device, parameter[index]) for parameter in parameters]
     if len(index) == len(images):
         return operation(images, *own)
-    index = index.to(images.device)
+    index = onto(images.device, index)
     return images.index_copy_(0, index, operation(images.index_select(0, index), *own))
 
 
@@ -54,24 +54,24 @@ def colour_jitter(images: Tensor, draws: Draws) -> Tensor:
     blends = draws.order[draws.order != HUE].view(-1, 3)[sorting]  # one HUE per row
     factors = draws.factors[sorting].gather(1, blends)
     hue = draws.hue[sorting]
-    images = images.index_select(0, sorting.to(images.device))
+    images = images.index_select(0, onto(images.device, sorting))
     for index in range(4):
         _hue_turn(images, hue, start=bounds[index], end=bounds[index + 1])
         if index < 3:
             _blend_round(images[: bounds[4]], blends[:, index], factors[:, index])
-    return images.index_select(0, sorting.argsort().to(images.device))
+    return images.index_select(0, onto(images.device, sorting.argsort()))
 
 
 def _hue_turn(images: Tensor, hue: Tensor, *, start: int, end: int) -> None:
     turns = hue[start:end]
     if turns.any():
-        shift_hue_(images[start:end], turns.to(images.device))
+        shift_hue_(images[start:end], onto(images.device, turns))
 
 
 def _blend_round(images: Tensor, operation: Tensor, factor: Tensor) -> None:
     operation, factor = operation[: len(images)], factor[: len(images)]
     if (factor != 1).any():
-        blend_(images, operation.to(images.device), factor.to(images.device))
+        blend_(images, onto(images.device, operation), onto(images.device, factor))
 
 
 def blend_(images: Tensor, operation: Tensor, factor: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ of a step is the mean over processes of what each computes, so a mean over image
 from here. A term that looks at the batch as a whole is computed from `gathered` projections, or
 from sums that are a `total`; every process then finds the same value, that of the joint batch.
 
-Gradients: process r computes L_r. The backward pass of each operation here is its adjoint with
-respect to the sum of all L_r, as in torch's SyncBatchNorm: gradients that other processes send to
+Gradients: process r computes L_r. The backward pass of torch's collectives is their adjoint with
+respect to the sum of all L_r, as in SyncBatchNorm: gradients that other processes send to
 a value are added to its own. DDP takes the mean of the processes' gradients, which is that of
 (1 / R) Σ L_r. Every process must therefore call these operations in the same order.
 
@@ -18,10 +18,10 @@ Shapes: B images of the joint batch, C channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional as collectives
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -44,12 +44,12 @@ def own_rows(count: int) -> slice:
 
 def gathered(x: Tensor) -> Tensor:
     """The joint batch (B, ...) of all processes' rows (B / R, ...), with gradients to all."""
-    return _Gather.apply(x) if processes() > 1 else x
+    return torch.cat(collectives.all_gather(x.contiguous())) if processes() > 1 else x
 
 
 def total(x: Tensor) -> Tensor:
     """The sum over processes of tensors of one shape, with gradients to all."""
-    return _Sum.apply(x) if processes() > 1 else x
+    return collectives.all_reduce(x.contiguous()) if processes() > 1 else x
 
 
 @torch.no_grad()
@@ -69,37 +69,6 @@ def any_process(flag: bool, device: torch.device) -> bool:
     seen = torch.tensor(int(flag), device=device)
     dist.all_reduce(seen, dist.ReduceOp.MAX)
     return bool(seen)
-
-
-class _Gather(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.share = len(x)
-        parts = [
-            torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(processes())
-        ]
-        dist.all_gather(parts, x.contiguous())
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _summed(gradient)[rank() * ctx.share : (rank() + 1) * ctx.share]
-
-
-class _Sum(torch.autograd.Function):
-    @staticmethod
-    def forward(_ctx: Any, x: Tensor) -> Tensor:
-        return _summed(x)
-
-    @staticmethod
-    def backward(_ctx: Any, gradient: Tensor) -> Tensor:
-        return _summed(gradient)
-
-
-def _summed(x: Tensor) -> Tensor:
-    x = x.clone(memory_format=torch.contiguous_format)
-    dist.all_reduce(x)
-    return x
 
 
 class JointBatchNorm(_BatchNorm):

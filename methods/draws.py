@@ -25,6 +25,11 @@ _TRIES = 10  # of torchvision's RandomResizedCrop before it falls back to a cent
 _OTHERS = 12  # uniform numbers of an image beside the crop's tries and the order of the jitter
 
 
+def onto(device: torch.device, x: Tensor) -> Tensor:
+    """`x` on the device, without waiting for it: CUDA keeps a copy of what is not yet there."""
+    return x.to(device, non_blocking=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Draws:
     """What happens to each of B images on the way to one view; every tensor lies on the CPU.

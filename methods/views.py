@@ -20,7 +20,7 @@ from torch import Tensor
 from vtbench.methods.base import Views
 from vtbench.methods.colour import colour_jitter, on_rows, solarize, to_gray
 from vtbench.methods.distributed import own_rows, processes
-from vtbench.methods.draws import Draws, blur_kernel, draw, view_side
+from vtbench.methods.draws import Draws, blur_kernel, draw, onto, view_side
 from vtbench.methods.errors import MethodError
 from vtbench.methods.filters import crop_and_resize, gaussian_blur
 from vtbench.methods.recipe import Augmentation
@@ -69,7 +69,7 @@ def make_views(
             views.update(zip(alike, made.chunk(len(alike)), strict=True))
     geometry = torch.stack([view_geometry(draws, source) for draws in drawn])
     ordered = tuple(views[v] for v in range(len(augmentations)))
-    return Views(images=ordered, geometry=geometry.to(images.device))
+    return Views(images=ordered, geometry=onto(images.device, geometry))
 
 
 def _in_parts(images: Tensor, draws: Draws, augmentation: Augmentation, *, side: int) -> Tensor:
@@ -81,7 +81,7 @@ def _in_parts(images: Tensor, draws: Draws, augmentation: Augmentation, *, side:
     at_once = len(rows) if images.is_cuda else max(1, CACHED_PIXELS // side**2)
     parts = []
     for part in rows.split(at_once):
-        pixels = images.index_select(0, (part % len(images)).to(images.device)) / 255
+        pixels = images.index_select(0, onto(images.device, part % len(images))) / 255
         own = draws.rows(slice(int(part[0]), int(part[-1]) + 1))
         parts.append(apply_draws(pixels, own, augmentation, side=side))
     return torch.cat(parts)
@@ -90,7 +90,7 @@ def _in_parts(images: Tensor, draws: Draws, augmentation: Augmentation, *, side:
 def apply_draws(pixels: Tensor, draws: Draws, augmentation: Augmentation, *, side: int) -> Tensor:
     """One normalised view (B, 3, side, side) of `pixels` (B, H, W, 3), float32 in [0, 1]."""
     box = (draws.top, draws.left, draws.height, draws.width, draws.flip)
-    top, left, height, width, flip = torch.stack(box).to(pixels.device)
+    top, left, height, width, flip = onto(pixels.device, torch.stack(box))
     x = crop_and_resize(
         pixels,
         top=top,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from vtbench.benchmark import assemble, checkpoint, registry
 from vtbench.benchmark.errors import TrainingDiverged, UsageError
@@ -291,3 +293,27 @@ def test_a_profile_that_turns_a_rate_negative_is_refused() -> None:
     pretraining = load_profile("quick", ["pretrain.scale.ema=1000"]).settings.pretrain
     with pytest.raises(UsageError, match=r"ema=.* must be more than 0"):
         assemble.resolve(SARL, Spec("sarl"), pretraining)
+
+
+def test_a_step_waits_for_no_copy_to_the_device(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies: list[tuple[bool, str]] = []  # whether it is waited for, and by which file
+    move = Tensor.to
+
+    def noted(self: Tensor, *to: Any, **options: Any) -> Tensor:
+        if any(isinstance(where, str | torch.device) for where in (*to, options.get("device"))):
+            caller = traceback.extract_stack(limit=2)[0].filename
+            copies.append((not options.get("non_blocking"), caller))
+        return move(self, *to, **options)
+
+    method, recipe = assemble.build_method(SARL, Spec("sarl"), settings, seed=0)
+    images = torch.randint(0, 256, (8, 36, 36, 3), dtype=torch.uint8)
+    plan = Plan(identity="x", epochs=1, batch_size=4, image_size=32, seed=0)
+    training = Training(method, recipe, images, tmp_path, plan)
+    monkeypatch.setattr(Tensor, "to", noted)
+    training.run_step(torch.arange(4))
+
+    ours = [(waited, Path(caller).name) for waited, caller in copies if "-packages" not in caller]
+    assert len(ours) > 5  # rows, crops, colours, geometry
+    assert [caller for waited, caller in ours if waited] == []
