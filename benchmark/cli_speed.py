@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vtbench.benchmark.cli_speed_shared import (
+    check_hardware,
     prepared,
     setting,
     split_table,
@@ -25,6 +27,9 @@ speed_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+#: What makes a run one process of one thread, in which all of it can be timed.
+ALONE = ("device=cpu", "jobs=1", "threads=1", "devices=1", "launch=local")
 
 Rounds = Annotated[int, typer.Option(min=1, help="rounds; the median counts")]
 Threads = Annotated[int, typer.Option(min=1, help="threads of PyTorch")]
@@ -43,7 +48,10 @@ def _speed() -> None:
 @speed_app.command()
 def render(
     size: Annotated[int, typer.Option(help="pixels per side, even, 32 to 256")] = 224,
-    images: Annotated[int, typer.Option(min=1, help="images per sensor and round")] = 96,
+    images: Annotated[
+        int,
+        typer.Option(min=1, help="per sensor and round; at least one of each of its sets"),
+    ] = 96,
     rounds: Rounds = 5,
     threads: Threads = 1,
     device: Device = "cpu",
@@ -70,7 +78,7 @@ def views(
     """Two views of every image: ours in batches, against torchvision's and lightly's pipelines."""
     device = prepared(device, threads)
     from vtbench.benchmark.speed.measuring import measured
-    from vtbench.benchmark.speed.views import REFERENCE, two_views
+    from vtbench.benchmark.speed.views import TORCHVISION, two_views
 
     for size in sizes:
         candidates = dict(two_views(size=size, batch=batch, device=device))
@@ -79,7 +87,10 @@ def views(
         if device != "cpu":
             where += f"; the others than vtbench are on the CPU, {threads} thread(s)"
         say(f"two views of {size} pixels, batches of {batch}, {where}")
-        table("pipeline", "images/s", rates, against=REFERENCE)
+        theirs = [rate for rate in rates if rate.name in TORCHVISION]
+        faster = max(theirs, key=lambda rate: rate.median).name
+        table("pipeline", "images/s", rates, against=faster)
+        say(f"(of torchvision's two pipelines the faster one is {faster})")
 
 
 @speed_app.command()
@@ -99,18 +110,20 @@ def steps(
     from vtbench.benchmark.speed.measuring import measured
 
     settings, precision, names = subject(methods, profile, overrides, device)
-    with tempfile.TemporaryDirectory() as folder:
-        candidates = {}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        candidates, compiled = {}, ""
         for name in names:
             place = Path(folder) / str(len(candidates))
             training = module.start(name, settings, place, device=device, precision=precision)
+            stack.enter_context(closing(training.log))
+            compiled = ", encoders compiled" if training.compiled else ""
             found = module.steps(training, count=count, workers=workers)
             candidates |= {f"{name} {what}": work for what, work in found}
         rates = measured(candidates, rounds=rounds, time=timer(device, threads + workers))
     say(
         f"profile {profile}: {settings.encoder.image_size} pixels, width {settings.encoder.width}, "
         f"batch {settings.pretrain.batch_size}, precision {precision}, "
-        f"{setting(device, threads, workers)}"
+        f"{setting(device, threads, workers)}{compiled}"
     )
     step_table(names, {rate.name: rate.median for rate in rates})
 
@@ -122,18 +135,23 @@ def loop(
     threads: Threads = 1,
     device: Device = "cpu",
 ) -> None:
-    """What the training loop itself adds to a step, beside the same arithmetic in a bare loop."""
+    """What the training loop adds to a step, beside its parts alone and a loop in plain torch."""
     device = prepared(device, threads)
     from vtbench.benchmark.speed.loop import loops
     from vtbench.benchmark.speed.measuring import measured
 
-    with tempfile.TemporaryDirectory() as folder:
-        candidates = dict(loops(Path(folder), count=count, device=device))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        loops(Path(folder), count=count, device=device) as candidates,
+    ):
         rates = measured(candidates, rounds=rounds, time=timer(device, threads))
     say(f"steps of a method that computes next to nothing, {setting(device, threads)}")
-    table("loop", "steps/s", rates)
-    ours, bare = (1e3 / rate.median for rate in rates)
-    say(f"the loop adds {ours - bare:.3f} ms to a step")
+    table("loop", "steps/s", rates, against=rates[-1].name)
+    ours, bare, plain = (1e3 / rate.median for rate in rates)
+    say(
+        f"the loop adds {ours - plain:.3f} ms to a step over a plain loop, "
+        f"{ours - bare:.3f} of them over its parts without the loop"
+    )
 
 
 @speed_app.command()
@@ -200,6 +218,10 @@ def memory(
             "This system has no /proc/self/status: the peak is that of getrusage, which may be the "
             "starting process's, and what was held before the first step is not known."
         )
+    say(
+        "a few steps, a look of the monitor and a checkpoint; the training set is left out but for "
+        "a few batches"
+    )
     say("method           peak MiB   before the first step   on the GPU")
     for name in names:
         found = peak(name, settings, device=device, precision=precision, threads=threads)
@@ -209,7 +231,9 @@ def memory(
 
 @speed_app.command()
 def growth(
-    method: Annotated[str, typer.Option("--method", "-m", help="a method or spec")] = "simclr",
+    methods: Annotated[list[str], typer.Option("--method", "-m", help="one method or spec")] = [
+        "simclr"
+    ],
     profile: ProfileName = "quick",
     overrides: Overrides = [],
     rounds: Rounds = 3,
@@ -221,7 +245,7 @@ def growth(
     from vtbench.benchmark.errors import UsageError
     from vtbench.benchmark.speed.growth import Growing
 
-    settings, precision, names = subject([method], profile, overrides, device)
+    settings, precision, names = subject(methods, profile, overrides, device)
     if len(names) > 1:
         raise UsageError(f"Growth is measured for one method; choose one of {', '.join(names)}.")
     growing = Growing(names[0], settings, device=device, precision=precision)
@@ -241,8 +265,9 @@ def split(
 
     Ctrl-C ends it and shows what has been measured until then.
     """
-    device = prepared("cpu", 1)
+    prepared("cpu", 1)
     import os
+    from collections import Counter
 
     from vtbench.benchmark.errors import Interrupted
     from vtbench.benchmark.progress import Display
@@ -250,8 +275,9 @@ def split(
     from vtbench.benchmark.speed.split import Stopwatch, encoder_seconds
     from vtbench.benchmark.speed.split import split as carry_out
 
-    one = [*overrides, f"hardware.device={device}", "hardware.jobs=1", "hardware.threads=1"]
-    spent, passes = Stopwatch(), None
+    check_hardware(profile, overrides, taken=("compile", "images"))
+    one = [*overrides, *(f"hardware.{own}" for own in ALONE)]
+    spent, passes, stopped = Stopwatch(), Counter(), False
     with tempfile.TemporaryDirectory() as folder, Display(console, 0) as display:
         os.environ["VTBENCH_CACHE"] = folder
         request = Request(
@@ -260,9 +286,10 @@ def split(
         )  # fmt: skip
         try:
             session = carry_out(request, spent, display)
-            passes = encoder_seconds(session, spent.calls["training steps"], Path(folder))
+            passes = encoder_seconds(spent, session.profile.settings)
         except (Interrupted, KeyboardInterrupt):
+            stopped = True
             say("Stopped; what was measured until here:")
     split_table(profile, spent.seconds, passes)
-    if passes is None:
+    if stopped:
         raise typer.Exit(130)

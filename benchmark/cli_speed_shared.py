@@ -48,8 +48,10 @@ def subject(
 ) -> tuple[Settings, str, list[str]]:
     """Settings, precision and the methods that are trained; `all` leaves controls out.
 
-    Raises UsageError for what is unknown, and for rows that train no method.
+    Raises UsageError for what is unknown, for rows that train no method, and for settings of the
+    hardware that have options of this command or no part in it.
     """
+    check_hardware(profile, overrides, taken=("compile",))
     from vtbench.benchmark import registry
     from vtbench.benchmark.environment import supports_bf16
     from vtbench.benchmark.errors import UsageError
@@ -70,11 +72,27 @@ def subject(
     return settings, settings.encoder.precision, [str(row.spec) for row in rows]
 
 
+def check_hardware(profile: str, overrides: Sequence[str], *, taken: Sequence[str]) -> None:
+    """Raises UsageError where overrides set another one of `hardware` than those `taken`."""
+    from vtbench.benchmark.errors import UsageError
+    from vtbench.benchmark.settings import load_profile
+
+    given, plain = (load_profile(profile, own).settings.hardware for own in (overrides, ()))
+    for name in type(given).model_fields:
+        if name not in taken and getattr(given, name) != getattr(plain, name):
+            kept = " and ".join(f"hardware.{own}" for own in taken)
+            raise UsageError(
+                f"Leave hardware.{name} out: `bench speed` trains in one process, where its "
+                f"options --device and --threads say (`split`: one thread of the CPU); it takes "
+                f"{kept} alone."
+            )
+
+
 def table(what: str, unit: str, rates: Sequence[Rate], against: str | None = None) -> None:
-    """Rates beside the first, or beside the one that is named."""
+    """Rates beside the first, or beside the one that is named; the last column says which."""
     first = next(rate for rate in rates if against in (None, rate.name))
     width = max(12, *(len(rate.name) for rate in rates))
-    say(f"{what:{width}}  {unit:>9}   slowest … fastest   ratio")
+    say(f"{what:{width}}  {unit:>9}   slowest … fastest   ratio to {first.name}")
     for rate in rates:
         say(
             f"{rate.name:{width}}  {rate.median:9.0f}   {rate.slowest:7.0f} … "
@@ -98,11 +116,13 @@ def step_table(names: Sequence[str], rates: dict[str, float]) -> None:
             say(f"a step of SARL takes {ratio:.2f} of one of {other}")
 
 
-def split_table(profile: str, seconds: Counter[str], passes: float | None) -> None:
-    """CPU seconds of the parts of a run; those of encoder passes, if known, under the steps."""
+def split_table(profile: str, seconds: Counter[str], passes: Counter[str]) -> None:
+    """CPU seconds of the parts of a run, and those of the encoder passes in them."""
     whole = sum(seconds.values())
     say(f"profile {profile}: {whole:.0f} CPU seconds, of one thread, in all")
     for part, own in seconds.most_common():
         say(f"{part:26} {own:8.1f} s   {own / whole:6.1%}")
-        if part == "training steps" and passes is not None:
-            say(f"{'  bare encoder passes':26} {passes:8.1f} s   {passes / whole:6.1%}")
+        if part in passes:
+            say(f"{'  bare encoder passes':26} {passes[part]:8.1f} s   {passes[part] / whole:6.1%}")
+    if passes:
+        say(f"bare encoder passes in all: {passes.total() / whole:.1%}")

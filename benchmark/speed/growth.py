@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from vtbench.benchmark.settings import Settings
@@ -34,13 +34,11 @@ class Growing:
         batch = self.settings.pretrain.batch_size
         lengths = {f"{own * batch}": self.training(own * batch, seeds=1) for own in LENGTHS}
         seeds = {f"{own}": self.training(LENGTH * batch, seeds=own) for own in SEEDS}
-        with tempfile.TemporaryDirectory() as folder:
-            steps_of = {
-                f"{self.method}: image size": self.steps(sizes, Path(folder, "sizes")),
-                f"{self.method}: images in a batch": self.steps(batches, Path(folder, "batches")),
-            }
-            for title, candidates in steps_of.items():
-                yield title, "images/s", measured(candidates, rounds=rounds, time=time)
+        for what, variants in {"image size": sizes, "images in a batch": batches}.items():
+            with ExitStack() as stack:
+                candidates = self.steps(variants, stack)
+                rates = measured(candidates, rounds=rounds, time=time)
+            yield f"{self.method}: {what}", "images/s", rates
         for title, candidates in {
             f"{self.method}: a training of one epoch by images": lengths,
             f"{self.method}: such trainings by seeds": seeds,
@@ -48,18 +46,17 @@ class Growing:
         }.items():
             yield title, "images/s", measured(candidates, rounds=rounds, time=time)
 
-    def steps(self, variants: Mapping[str, Settings], folder: Path) -> dict[str, Work]:
-        """Steps under each of the settings."""
-        trainings = {
-            name: steps.start(
+    def steps(self, variants: Mapping[str, Settings], stack: ExitStack) -> dict[str, Work]:
+        """Steps under each of the settings, of trainings that end with the stack."""
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        works = {}
+        for name, settings in variants.items():
+            training = steps.start(
                 self.method, settings, folder / name, device=self.device, precision=self.precision
             )
-            for name, settings in variants.items()
-        }
-        return {
-            name: dict(steps.steps(training, count=2))[steps.TRAINING]
-            for name, training in trainings.items()
-        }
+            stack.enter_context(closing(training.log))
+            works[name] = steps.candidate(training, steps.TRAINING, count=2)
+        return works
 
     def training(self, count: int, *, seeds: int) -> Work:
         """One epoch of `count` images for each seed, set-up and checkpoint included."""

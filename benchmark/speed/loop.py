@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +17,9 @@ from vtbench.benchmark.speed.views import synthetic_images
 from vtbench.methods.base import Method, MethodConfig, Progress, Views
 from vtbench.methods.encoder import Encoder
 from vtbench.methods.recipe import Recipe
+
+#: Names of the candidates.
+LOOP, WITHOUT, PLAIN = "vtbench", "its parts without the loop", "plain torch"
 
 
 class Nothing(Method):
@@ -30,8 +35,9 @@ class Nothing(Method):
         return {"nothing": self.encoder.conv1.weight[0, 0, 0, 0].square()}
 
 
-def loops(folder: Path, *, count: int, device: str) -> Iterator[tuple[str, Work]]:
-    """`count` steps of the training loop, and of the same arithmetic in a bare loop."""
+@contextmanager
+def loops(folder: Path, *, count: int, device: str) -> Iterator[dict[str, Work]]:
+    """`count` steps of the training loop, of the same arithmetic without it, and of plain torch."""
     method, recipe = Nothing(Encoder(width=4), MethodConfig()), Nothing.recipes["official"]
     images = synthetic_images(64, 32)
     plan = Plan(identity="loop", epochs=10**6, batch_size=16, image_size=32, seed=0, device=device)
@@ -46,12 +52,37 @@ def loops(folder: Path, *, count: int, device: str) -> Iterator[tuple[str, Work]
 
     def bare() -> None:
         for _ in range(count):
-            _ = training.images.index_select(0, rows)
+            _ = training.images.index_select(0, rows.to(device))
             total = method.total(method.losses(ready, training.progress))
             training.optimizer.zero_grad(set_to_none=True)
             total.backward()
             training.optimizer.step()
             method.after_step(training.progress)
 
-    yield "vtbench", lambda: waiting(device, ours) or count
-    yield "bare", lambda: waiting(device, bare) or count
+    works = {LOOP: ours, WITHOUT: bare, PLAIN: plain(training.images, rows, recipe, count)}
+    with closing(training.log):
+        yield {name: partial(_counted, device, work, count) for name, work in works.items()}
+
+
+def plain(images: Tensor, rows: Tensor, recipe: Recipe, count: int) -> Callable[[], None]:
+    """The steps as one writes them with torch alone: no Fabric, method, schedule or log."""
+    encoder = Encoder(width=4).to(images.device)
+    momentum, decay = recipe.optimizer_momentum, recipe.weight_decay
+    optimizer = torch.optim.SGD(
+        encoder.parameters(), lr=recipe.lr, momentum=momentum, weight_decay=decay, fused=True
+    )
+
+    def train() -> None:
+        for _ in range(count):
+            _ = images.index_select(0, rows.to(images.device))
+            loss = encoder.conv1.weight[0, 0, 0, 0].square()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+
+    return train
+
+
+def _counted(device: str, work: Callable[[], None], count: int) -> int:
+    waiting(device, work)
+    return count

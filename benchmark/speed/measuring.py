@@ -1,12 +1,13 @@
 """Rates of several candidates, measured in turns: read the ratios, not the numbers.
 
 Each round measures every candidate once; the median over rounds is reported, so that a machine
-that is busy for a while slows all of them alike. No round has the order of the one before, so that
-what a candidate leaves behind - warm caches, freed memory - falls on no other one each time.
+that is busy for a while slows all of them alike. The order of each round is drawn by its number, so
+that what a candidate leaves behind - warm caches, freed memory - falls on each of the others.
 """
 
 from __future__ import annotations
 
+import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,14 +50,8 @@ def measured(
 
 
 def turns(names: Sequence[str], number: int) -> list[str]:
-    """The order of a round: every other one runs backwards, every second begins one further on.
-
-    >>> [turns("abc", number) for number in range(3)]
-    [['a', 'b', 'c'], ['c', 'b', 'a'], ['b', 'c', 'a']]
-    """
-    first = number // 2 % max(1, len(names))
-    order = [*names[first:], *names[:first]]
-    return order[::-1] if number % 2 else order
+    """The order of a round: a permutation drawn by its number, all alike likely."""
+    return random.Random(number).sample(names, len(names))
 
 
 def waiting(device: str, work: Callable[[], object]) -> None:

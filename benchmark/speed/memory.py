@@ -13,6 +13,7 @@ import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from vtbench.benchmark.memory import set_up_torch
 from vtbench.benchmark.settings import Settings
 
 MIB = 2**20
+STEPS = 3
 STATUS = Path("/proc/self/status")
 
 
@@ -42,7 +44,9 @@ def is_exact() -> bool:
 
 
 def peak(spec: str, settings: Settings, *, device: str, precision: str, threads: int) -> Peak:
-    """The peak over a few steps of a training of this spec.
+    """The peak over a few steps of a training of this spec, the end of its epoch and a checkpoint.
+
+    Its images are a few batches and those of the monitor, not a training set.
 
     Raises VTBenchError where its process is killed, as the system does when memory is short.
     """
@@ -60,14 +64,23 @@ def peak(spec: str, settings: Settings, *, device: str, precision: str, threads:
 def _measure(spec: str, settings: Settings, device: str, precision: str, threads: int) -> Peak:
     import torch
 
-    from vtbench.benchmark.speed.steps import BATCHES, start
+    from vtbench.benchmark import monitor
+    from vtbench.benchmark.speed.steps import start
+    from vtbench.benchmark.speed.views import synthetic_images
 
     set_up_torch(threads)
+    batch = settings.pretrain.batch_size
+    images = synthetic_images(max(STEPS * batch, monitor.IMAGES), settings.data.stored_size)
     with tempfile.TemporaryDirectory() as folder:
-        training = start(spec, settings, Path(folder), device=device, precision=precision)
+        training = start(
+            spec, settings, Path(folder), device=device, precision=precision, images=images
+        )
         idle = _status("VmRSS") if is_exact() else None
-        for rows in torch.arange(len(training.images)).chunk(BATCHES)[:3]:
-            training.run_step(rows)
+        with closing(training.log):
+            for rows in torch.arange(STEPS * batch).split(batch):
+                training.run_step(rows)
+            training.monitor()
+            training.save()
     on_gpu = torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else 0
     return Peak(host=_most(), idle=idle, device=on_gpu)
 

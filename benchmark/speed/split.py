@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 from vtbench.benchmark import encode, launch, pretrain, reference, runner
@@ -20,8 +19,8 @@ from vtbench.benchmark.environment import cpu_clock
 from vtbench.benchmark.pretrain import Training
 from vtbench.benchmark.recording import Recorder
 from vtbench.benchmark.session import Request, Session
-from vtbench.benchmark.speed import steps
-from vtbench.benchmark.speed.measuring import measured
+from vtbench.benchmark.settings import Settings
+from vtbench.benchmark.speed.passes import Pass, noted, pass_seconds
 
 #: Part -> where its functions are called from, and their names.
 PARTS: dict[str, list[tuple[Any, str]]] = {
@@ -36,7 +35,6 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "records": [(Recorder, "done")],
 }
 START, REST = "start-up and imports", "everything else"
-STEPS_MEASURED, ROUNDS = 4, 5
 
 
 class Stopwatch:
@@ -49,6 +47,7 @@ class Stopwatch:
         self._since = _seconds()
         self.seconds: Counter[str] = Counter({START: self._since})
         self.calls: Counter[str] = Counter()
+        self.passes: Counter[tuple[str, Pass]] = Counter()  # of encoders, by part
         self._running = [REST]
 
     def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,6 +70,10 @@ class Stopwatch:
         now = _seconds()
         self.seconds[self._running[-1]] += now - self._since
         self._since = now
+
+    def note(self, own: Pass) -> None:
+        """Count a pass through an encoder for the part that runs."""
+        self.passes[self._running[-1], own] += 1
 
     def stop(self) -> None:
         """Count what has run until here."""
@@ -100,7 +103,7 @@ def split(request: Request, stopwatch: Stopwatch, listener: launch.Listener) -> 
     An interruption leaves the stopwatch with what was spent until then.
     """
     try:
-        with _watched(stopwatch):
+        with _watched(stopwatch), noted(stopwatch.note):
             session = Session.of(request)
             session.make_packs(listener)
             store = session.open_store(create=True)
@@ -110,18 +113,10 @@ def split(request: Request, stopwatch: Stopwatch, listener: launch.Listener) -> 
     return session
 
 
-def encoder_seconds(session: Session, trained_steps: int, folder: Path) -> float:
-    """CPU seconds that the bare encoder passes of all trainings take, measured afterwards."""
-    settings, seconds, rows = session.profile.settings, 0.0, 0
-    for row in session.rows:
-        if row.route != "pretrain":
-            continue
-        rows += 1
-        training = steps.start(
-            str(row.spec), settings, folder / str(rows),
-            device="cpu", precision=settings.encoder.precision,
-        )  # fmt: skip
-        work = dict(steps.steps(training, count=STEPS_MEASURED))[steps.PASSES]
-        (rate,) = measured({steps.PASSES: work}, rounds=ROUNDS, time=cpu_clock)
-        seconds += training.batch_size / rate.median  # of a step
-    return seconds * trained_steps / max(rows, 1)
+def encoder_seconds(stopwatch: Stopwatch, settings: Settings) -> Counter[str]:
+    """CPU seconds of each part's bare encoder passes, as the profile's encoder takes afterwards."""
+    each = pass_seconds({own for _, own in stopwatch.passes}, settings)
+    seconds: Counter[str] = Counter()
+    for (part, own), count in stopwatch.passes.items():
+        seconds[part] += count * each[own]  # type: ignore[assignment]
+    return seconds

@@ -5,45 +5,38 @@ steps on views that are made already; the bare passes of the encoders that a ste
 and backward, without heads, losses and optimiser; and the training fed by a DataLoader with
 lightly's transforms, one image at a time.
 
-Shapes: B images, V views of S_v x S_v pixels.
+The steps are those of the second half of a training, where warm-ups are over and queues are full,
+without the looks at gradients; all candidates do the same steps in the same round.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision.transforms.functional import to_pil_image
 
-from vtbench.benchmark import assemble, registry
+from vtbench.benchmark import assemble, gradients, registry
 from vtbench.benchmark.pretrain import Plan, Training
 from vtbench.benchmark.settings import Settings
 from vtbench.benchmark.spec import Spec
 from vtbench.benchmark.speed.measuring import Work, waiting
+from vtbench.benchmark.speed.passes import encoder_passes, run_passes
 from vtbench.benchmark.speed.views import lightly_view, synthetic_images
-from vtbench.methods.base import Views
-from vtbench.methods.encoder import Encoder
+from vtbench.methods.base import Progress, Views
 from vtbench.methods.recipe import Recipe
 
 #: Names of the candidates.
 TRAINING, RESIDENT, PASSES, LOADER = (
     "training", "views made already", "encoder passes", "lightly and DataLoader",
 )  # fmt: skip
-BATCHES = 8  # of different images; the order of a step's images costs the same for all
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One batch through an encoder: the shape of its images, and whether a gradient follows."""
-
-    shape: tuple[int, ...]
-    backward: bool
+BATCHES = 8  # of different images, which are an epoch
+EPOCHS = 100  # as many as durations in epochs are meant for, so that half of them is past all
 
 
 def start(
@@ -56,19 +49,23 @@ def start(
     images: Tensor | None = None,
     seed: int = 0,
 ) -> Training:
-    """A training of a spec such as `sarl:ram=0`, on synthetic images where none are given."""
+    """A training of a spec such as `sarl:ram=0`, on synthetic images where none are given.
+
+    Its encoders are compiled under `hardware.compile`. The caller closes its log.
+    """
     spec = Spec.parse(text)
     method, recipe = assemble.build_method(registry.methods()[spec.name], spec, settings, seed=seed)
     if images is None:
         images = synthetic_images(BATCHES * settings.pretrain.batch_size, settings.data.stored_size)
     plan = Plan(
         identity=text,
-        epochs=settings.pretrain.epochs,
+        epochs=EPOCHS,
         batch_size=settings.pretrain.batch_size,
         image_size=settings.encoder.image_size,
         seed=seed,
         device=device,
         precision=precision,
+        compile=settings.hardware.compile,
     )
     training = Training(method, recipe, images, folder, plan)
     method.train()
@@ -76,34 +73,56 @@ def start(
 
 
 def steps(training: Training, *, count: int, workers: int = 0) -> Iterator[tuple[str, Work]]:
-    """The candidates of a training; each does `count` steps and returns the images in them."""
+    """The candidates of a training, made when asked for.
+
+    Each does `count` steps and returns the images in them.
+    """
     device, images = training.plan.device, count * training.batch_size
-    batches = torch.arange(len(training.images)).split(training.batch_size)
     objective = training.objective.module
 
-    def train() -> int:
-        for rows in itertools.islice(itertools.cycle(batches), count):
-            training.step = 1  # in this step no training looks at the gradients of its terms
-            training.run_step(rows)
-        return images
+    def waited(work: Callable[[], None]) -> Work:
+        return lambda: waiting(device, work) or images
 
-    yield TRAINING, lambda: waiting(device, train) or images
-    fixed = objective.views(training.images[batches[0]], training.progress)
+    def fed(train: Callable[[], None], batches: Callable[[], Iterator[Views]]) -> None:
+        with _fed_by(objective, batches()):
+            train()
 
-    def resident() -> int:
-        with _fed_by(objective, itertools.repeat(fixed)):
-            return train()
-
-    yield RESIDENT, lambda: waiting(device, resident) or images
+    yield TRAINING, waited(_stepping(training, count))
+    training.step = next(step_numbers(training))
+    fixed = objective.views(training.images[: training.batch_size], training.progress)
+    resident = _stepping(training, count)
+    yield RESIDENT, waited(lambda: fed(resident, lambda: itertools.repeat(fixed)))
     passes = encoder_passes(training, fixed)
-    yield PASSES, lambda: waiting(device, lambda: run_passes(training, passes, count)) or images
-    loader = _forever(training, fixed.geometry, workers)
+    yield PASSES, waited(lambda: run_passes(training, passes, count))
+    loader, loaded = _loader(training, count, workers), _stepping(training, count)
+    yield LOADER, waited(lambda: fed(loaded, lambda: _batches(loader, training, fixed.geometry)))
 
-    def loaded() -> int:
-        with _fed_by(objective, loader):
-            return train()
 
-    yield LOADER, lambda: waiting(device, loaded) or images
+def candidate(training: Training, name: str, *, count: int) -> Work:
+    """One of the candidates."""
+    return next(work for found, work in steps(training, count=count) if found == name)
+
+
+def step_numbers(training: Training) -> Iterator[int]:
+    """The steps of a training's second half again and again, but those that look at gradients."""
+    total, each = training.total_steps, training.steps_per_epoch
+    return itertools.cycle(
+        step
+        for step in range(total // 2, total)
+        if not gradients.is_due(training.method, Progress(step, total, each))
+    )
+
+
+def _stepping(training: Training, count: int) -> Callable[[], None]:
+    """Does the next `count` steps whenever it is called."""
+    batches = torch.arange(len(training.images)).split(training.batch_size)
+    numbers = step_numbers(training)
+
+    def train() -> None:
+        for training.step in itertools.islice(numbers, count):
+            training.run_step(batches[training.step % len(batches)])
+
+    return train
 
 
 @contextmanager
@@ -114,43 +133,6 @@ def _fed_by(objective: torch.nn.Module, views: Iterator[Views]) -> Iterator[None
         yield
     finally:
         del objective.views
-
-
-# ---------------------------------------------------------------------------- encoder passes
-
-
-def encoder_passes(training: Training, views: Views) -> list[Pass]:
-    """The passes through encoders, its target network's included, that one step makes."""
-    passes: list[Pass] = []
-
-    def note(encoder: Encoder, inputs: tuple[Tensor]) -> None:
-        trained = next(encoder.parameters()).requires_grad
-        passes.append(Pass(tuple(inputs[0].shape), trained and torch.is_grad_enabled()))
-
-    encoders = [module for module in training.method.modules() if isinstance(module, Encoder)]
-    hooks = [encoder.register_forward_pre_hook(note) for encoder in encoders]
-    training.method.losses(views, training.progress)
-    for hook in hooks:
-        hook.remove()
-    return passes
-
-
-def run_passes(training: Training, passes: list[Pass], count: int) -> None:
-    """Do the passes of `count` steps on the encoder, and nothing else."""
-    encoder, device = training.method.encoder, training.fabric.device
-    batches = [torch.zeros(own.shape, device=device) for own in passes]
-    batches = [batch.contiguous(memory_format=torch.channels_last) for batch in batches]
-    for _ in range(count):
-        outputs = []
-        with training.fabric.autocast():
-            for own, batch in zip(passes, batches, strict=True):
-                with torch.set_grad_enabled(own.backward):
-                    outputs.append(encoder(batch).embedding)
-        torch.stack(
-            [out.sum() for out, own in zip(outputs, passes, strict=True) if own.backward]
-        ).sum().backward()
-        for parameter in encoder.parameters():
-            parameter.grad = None
 
 
 # ------------------------------------------------------------------------- the usual pipeline
@@ -170,20 +152,25 @@ class _Pictures(Dataset):
         return [transform(self.pictures[index]) for transform in self.transforms]
 
 
-def _forever(training: Training, geometry: Tensor, workers: int) -> Iterator[Views]:
-    """Batches of views without end. lightly tells no geometry: one that is given stands in."""
-    size, device = training.plan.image_size, training.fabric.device
-    loader = DataLoader(
-        _Pictures(training.images, training.recipe, size),
+def _loader(training: Training, count: int, workers: int) -> DataLoader:
+    """Its epoch is the batches of one round, so that no worker makes any between rounds.
+
+    The workers start with the first, uncounted round.
+    """
+    pictures = _Pictures(training.images, training.recipe, training.plan.image_size)
+    return DataLoader(
+        pictures,
         batch_size=training.batch_size,
-        shuffle=True,
-        drop_last=True,
+        sampler=RandomSampler(pictures, num_samples=count * training.batch_size),
         num_workers=workers,
         persistent_workers=workers > 0,
-        pin_memory=device.type == "cuda",
+        pin_memory=training.fabric.device.type == "cuda",
     )
-    while True:
-        for batch in loader:
-            moved = (view.to(device, non_blocking=True) for view in batch)
-            views = tuple(view.contiguous(memory_format=torch.channels_last) for view in moved)
-            yield Views(views, geometry)
+
+
+def _batches(loader: DataLoader, training: Training, geometry: Tensor) -> Iterator[Views]:
+    """An epoch of views. lightly tells no geometry: one that is given stands in."""
+    for batch in loader:
+        moved = (view.to(training.fabric.device, non_blocking=True) for view in batch)
+        views = tuple(view.contiguous(memory_format=torch.channels_last) for view in moved)
+        yield Views(views, geometry)

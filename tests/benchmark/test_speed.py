@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 import torch
 import typer
 
-from vtbench.benchmark import cli_speed, launch, pretrain
+from vtbench.benchmark import cli_speed, launch, monitor, pretrain
 from vtbench.benchmark.errors import Interrupted, UsageError, VTBenchError
 from vtbench.benchmark.settings import Settings, load_profile
 from vtbench.benchmark.speed import (
@@ -29,6 +30,7 @@ from vtbench.benchmark.speed import (
     steps,
     views,
 )
+from vtbench.benchmark.speed import passes as passes_of
 from vtbench.benchmark.speed.measuring import Rate, measured
 from vtbench.benchmark.speed.rendering import rendering
 from vtbench.benchmark.speed.split import REST, START, Stopwatch
@@ -36,6 +38,7 @@ from vtbench.methods.views import make_views
 from vtbench.results.errors import StoreError
 from vtbench.tasks.probe import Examples, train_heads
 
+MONITOR = "monitor, log, checkpoints"
 SMALL = (
     "encoder.width=8", "encoder.image_size=32", "data.stored_size=36", "pretrain.batch_size=4",
     "pretrain.scale.widest=16", "pretrain.scale.narrowest=8",
@@ -61,17 +64,21 @@ def test_rounds_take_turns_and_the_first_is_not_counted() -> None:
         time=lambda: float(next(times)),
     )
 
-    assert order == ["slow", "fast", "fast", "slow", "fast", "slow", "slow", "fast"]
+    assert order == [
+        name for number in range(4) for name in measuring.turns(("slow", "fast"), number)
+    ]
     assert rates == [Rate("slow", 3, 1, 5), Rate("fast", 20, 10, 90)]
 
 
 def test_no_candidate_always_follows_the_same_one() -> None:
-    rounds = [measuring.turns("abcd", number) for number in range(5)]
+    rounds = [measuring.turns("abcd", number) for number in range(12)]
 
+    assert all(sorted(order) == list("abcd") for order in rounds)
+    assert rounds == [measuring.turns("abcd", number) for number in range(12)]
     for name in "abcd":
         before = {order[order.index(name) - 1] for order in rounds if order[0] != name}
-        assert len(before) > 1
-    assert len({order[0] for order in rounds}) > 2
+        assert before == set("abcd") - {name}
+    assert {order[0] for order in rounds} == set("abcd")
 
 
 # ------------------------------------------------------------------------------ rendering
@@ -145,7 +152,7 @@ def test_what_stays_on_the_cpu_is_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli_speed, "prepared", lambda device, threads: device)
-    monkeypatch.setattr(views, "two_views", lambda **_: [(views.REFERENCE, lambda: 1)])
+    monkeypatch.setattr(views, "two_views", lambda **_: [(views.TORCHVISION[1], lambda: 1)])
     cli_speed.views(sizes=[32], batch=2, rounds=1, threads=1, device="cuda:0")
 
     head = capsys.readouterr().out.splitlines()[0]
@@ -153,6 +160,22 @@ def test_what_stays_on_the_cpu_is_said(
         "cuda:0, 1 thread(s), seconds of the clock; the others than vtbench are on the CPU, "
         "1 thread(s)"
     )
+
+
+@pytest.mark.parametrize("faster", views.TORCHVISION)
+def test_views_are_held_against_the_faster_of_torchvisions_pipelines(
+    faster: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = [Rate(name, 2.0 + (name == faster), 1, 4) for name in ("ours", *views.TORCHVISION)]
+    monkeypatch.setattr(views, "two_views", lambda **_: [])
+    monkeypatch.setattr(measuring, "measured", lambda *_, **__: rates)
+    cli_speed.views(sizes=[32], batch=2, rounds=1, threads=1, device="cpu")
+    _, head, ours, *theirs, note = capsys.readouterr().out.splitlines()
+
+    assert head.endswith(f"ratio to {faster}")
+    assert ours.endswith(" 0.67")
+    assert [line.split()[-1] for line in theirs if line.startswith(faster)] == ["1.00"]
+    assert note.endswith(f"the faster one is {faster})")
 
 
 # ---------------------------------------------------------------------------------- steps
@@ -172,7 +195,7 @@ def test_the_encoder_passes_are_those_of_the_method(
     training = steps.start(name, small(), tmp_path, device="cpu", precision="32")
     made = training.objective.module.views(training.images[:4], training.progress)
 
-    found = steps.encoder_passes(training, made)
+    found = passes_of.encoder_passes(training, made)
 
     assert sorted((own.shape[0], own.backward) for own in found) == sorted(passes)
     assert all(own.shape[1:] == (3, 32, 32) for own in found)
@@ -202,6 +225,56 @@ def test_candidates_do_the_steps_they_are_asked_for(
     assert "gradient_shares" not in training.log.path.read_text()  # no candidate paid for a look
 
 
+def test_candidates_do_the_same_steps_past_warm_ups_and_without_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = steps.start("swav", small(), tmp_path, device="cpu", precision="32")
+    done: list[int] = []
+    monkeypatch.setattr(pretrain.Training, "run_step", lambda self, rows: done.append(self.step))
+    works = dict(steps.steps(training, count=3))
+    found = []
+    for name in (steps.TRAINING, steps.RESIDENT, steps.LOADER) * 2:
+        works[name]()
+        found.append((done[:], done.clear())[0])
+
+    assert found == [[400, 401, 402]] * 3 + [[403, 404, 405]] * 3
+    training.step = 400
+    assert training.method._queued(training.progress, training.batch_size)
+    sarl = steps.start("sarl", small(), tmp_path / "sarl", device="cpu", precision="32")
+    numbers = list(itertools.islice(steps.step_numbers(sarl), 8))
+    assert numbers == [*range(401, 408), 409]  # an epoch has 8 steps
+
+
+def test_workers_make_the_batches_of_a_round_and_no_more(tmp_path: Path) -> None:
+    training = steps.start("simclr", small(), tmp_path, device="cpu", precision="32")
+    loader = steps._loader(training, count=11, workers=2)
+    plain = steps._loader(training, count=11, workers=0)
+
+    assert len(loader) == 11 > len(training.images) // training.batch_size
+    assert loader.persistent_workers
+    views = list(steps._batches(plain, training, torch.zeros(1)))
+    assert [len(own.images[0]) for own in views] == [training.batch_size] * 11
+
+
+def test_compiling_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(pretrain, "compile_encoders", lambda *_: asked.append(1) or True)
+    compiled = load_profile("quick", [*SMALL, "hardware.compile=true"]).settings
+
+    assert steps.start("simclr", compiled, tmp_path, device="cpu", precision="32").compiled
+    assert asked == [1]
+
+
+@pytest.mark.parametrize("command", [cli_speed.steps, cli_speed.memory, cli_speed.split])
+@pytest.mark.parametrize("override", ["devices=2", "launch=local-submitit", "threads=2", "jobs=2"])
+def test_settings_of_the_hardware_are_refused(command: Callable[..., None], override: str) -> None:
+    name = override.partition("=")[0]
+    with pytest.raises(UsageError, match=f"Leave hardware.{name} out: .*--device and --threads"):
+        command(methods=["simclr"], profile="quick", overrides=[f"hardware.{override}"], **(
+            {} if command is cli_speed.split else {"device": "cpu", "threads": 1}
+        ))  # fmt: skip
+
+
 def test_the_target_network_has_its_weights_channels_last_too(tmp_path: Path) -> None:
     method = steps.start("byol", small(), tmp_path, device="cpu", precision="32").method
 
@@ -218,9 +291,9 @@ def test_images_of_a_step_are_those_of_its_rows(tmp_path: Path) -> None:
 
 
 def test_the_bare_loop_does_the_same_steps(tmp_path: Path) -> None:
-    ours, bare = (work for _, work in loop.loops(tmp_path, count=3, device="cpu"))
-
-    assert ours() == bare() == 3
+    with loop.loops(tmp_path, count=3, device="cpu") as works:
+        assert list(works) == [loop.LOOP, loop.WITHOUT, loop.PLAIN]
+        assert [work() for work in works.values()] == [3, 3, 3]
 
 
 # --------------------------------------------------------------------------------- probes
@@ -318,7 +391,11 @@ def test_what_trains_nothing_cannot_be_measured(
 
 def test_growth_is_that_of_one_method() -> None:
     with pytest.raises(UsageError, match="for one method; choose one of sarl, simclr"):
-        cli_speed.growth(method="all", profile="quick", overrides=[], device="cpu", threads=1)
+        cli_speed.growth(methods=["all"], profile="quick", overrides=[], device="cpu", threads=1)
+    with pytest.raises(UsageError, match="for one method; choose one of simclr, byol"):
+        cli_speed.growth(
+            methods=["simclr", "byol"], profile="quick", overrides=[], device="cpu", threads=1
+        )
 
 
 def test_step_rates_are_printed_as_shares(capsys: pytest.CaptureFixture[str]) -> None:
@@ -362,7 +439,7 @@ def test_every_command_says_what_it_measured(
         cli_speed.loop: {"count": 3, **few},
         cli_speed.probes: {"samples": 200, "width": 8, "batch": 64, "epochs": 1, **few},
         cli_speed.growth: {
-            "method": "simclr", "profile": "quick", "overrides": list(SMALL), **few,
+            "methods": ["simclr"], "profile": "quick", "overrides": list(SMALL), **few,
         },
         cli_speed.start: {"store": None, "rounds": 1},
     }.items():  # fmt: skip
@@ -370,8 +447,9 @@ def test_every_command_says_what_it_measured(
         said[command.__name__] = capsys.readouterr().out
 
     assert said["views"].startswith("two views of 32 pixels, batches of 2, cpu, 1 thread(s)")
-    assert said["views"].count("\n") == 6
-    assert "the loop adds" in said["loop"]
+    assert said["views"].count("\n") == 7
+    assert said["loop"].count("\n") == 6
+    assert "ms to a step over a plain loop" in said["loop"]
     assert said["probes"].count(" 1.00\n") == 3  # each table is against its own last line
     assert "between weights, slices and DataLoader: 0.0e+00" in said["probes"]
     assert [line.split(",")[0] for line in said["growth"].splitlines() if "CPU" in line] == [
@@ -395,9 +473,23 @@ def test_the_memory_of_a_training_is_not_that_of_its_parent(
     cli_speed.memory(
         methods=["simclr"], profile="quick", overrides=list(SMALL), threads=1, device="cpu"
     )
-    peak, idle, _ = map(float, capsys.readouterr().out.splitlines()[1].split()[1:])
+    note, _, row = capsys.readouterr().out.splitlines()
+    peak, idle, _ = map(float, row.split()[1:])
 
     assert 100 < idle <= peak < parent  # torch alone is more than 100
+    assert "the training set is left out" in note
+
+
+def test_the_memory_measured_includes_the_end_of_an_epoch(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(pretrain.Training, "run_step", lambda self, rows: done.append(len(rows)))
+    monkeypatch.setattr(pretrain.Training, "monitor", lambda self: done.append(len(self.monitored)))
+    monkeypatch.setattr(pretrain.Training, "save", lambda _: done.append("saved"))
+    memory._measure("simclr", small(), "cpu", "32", 1)
+
+    assert done == [4, 4, 4, monitor.IMAGES, "saved"]
 
 
 def test_a_measured_process_that_is_killed_is_one_sentence(
@@ -418,7 +510,7 @@ def test_where_memory_is_not_told_that_is_said(
     most = memory._most()
     monkeypatch.setattr(memory, "peak", lambda *_, **__: memory.Peak(most, None, 0))
     cli_speed.memory(methods=["simclr"], profile="quick", overrides=[], threads=1, device="cpu")
-    note, _, row = capsys.readouterr().out.splitlines()
+    note, _, _, row = capsys.readouterr().out.splitlines()
 
     assert most > 100 * memory.MIB
     assert "no /proc/self/status: the peak is that of getrusage" in note
@@ -448,7 +540,8 @@ def split_of_tiny(
     monkeypatch.setenv("VTBENCH_CACHE", str(tmp_path))
     return partial(
         cli_speed.split,
-        methods=["simclr", "random_init"], tasks=["force"], profile=str(tiny_profile), overrides=[],
+        methods=["simclr", "random_init", "supervised"], tasks=["force"],
+        profile=str(tiny_profile), overrides=[],
     )  # fmt: skip
 
 
@@ -456,14 +549,19 @@ def test_the_split_of_a_run_adds_up(
     capsys: pytest.CaptureFixture[str], split_of_tiny: Callable[..., None]
 ) -> None:
     split_of_tiny()
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("%")]
-    shares = {line[:26].strip(): float(line.split()[-1].rstrip("%")) for line in lines}
-    passes = shares.pop("bare encoder passes")
+    *lines, last = (own for own in capsys.readouterr().out.splitlines() if own.endswith("%"))
+    parts = {line[:26].strip(): line for line in lines if not line.startswith("  ")}
+    shares = {part: float(line.split()[-1].rstrip("%")) for part, line in parts.items()}
+    passes = [float(line.split()[-1].rstrip("%")) for line in lines if line.startswith("  ")]
+    under = {lines[at - 1][:26].strip() for at, line in enumerate(lines) if line.startswith("  ")}
 
+    assert under == {"training steps", "encoding", "supervised references", MONITOR}
+    assert last.startswith("bare encoder passes in all: ")
+    assert sum(passes) == pytest.approx(float(last.split()[-1].rstrip("%")), abs=0.3)
     assert set(shares) >= {"rendering", "training steps", "views", "encoding", "probes", "records"}
     assert START in shares
     assert sum(shares.values()) == pytest.approx(100, abs=1)
-    assert 0 < passes < 100
+    assert 0 < sum(passes) < 100
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted("Stopped.")])
