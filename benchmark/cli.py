@@ -126,12 +126,17 @@ app.command()(new)
 
 
 @app.command()
-def status(store: StoreFolder = Path("runs")) -> None:
+def status(
+    store: StoreFolder = Path("runs"),
+    profile: Annotated[
+        str | None, typer.Option("--profile", "-p", help="a file of yours, to compare settings")
+    ] = None,
+) -> None:
     """What the store holds: finished, failed and stale cells, trainings in progress."""
     from vtbench.benchmark.overview import overview
     from vtbench.results.store import Store
 
-    say(overview(Store.open(store, create=False)))
+    say(overview(Store.open(store, create=False), profile))
 
 
 @app.command("list")

@@ -63,4 +63,4 @@ def show(
     records, damaged = opened.survey()
     options = {"profile": profile, "data": data, "sensor": sensor, "protocol": protocol}
     found = find(records, cell, options, damaged)
-    say(trace(opened, found, records, width=console.width))
+    say(trace(opened, found, records, given=profile, width=console.width))

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from vtbench.benchmark import slurm
 from vtbench.benchmark.console import bytes_text, duration_text
+from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.packs import images_to_make
 from vtbench.benchmark.protocols import TRANSFER
-from vtbench.benchmark.staleness import stale_records
+from vtbench.benchmark.same_settings import profile_name
+from vtbench.benchmark.settings import load_profile, profile_parts
+from vtbench.benchmark.staleness import stale_records, uncompared
 from vtbench.results.contradiction import contradictions
 from vtbench.results.selection import GroupKey, group_key, groups
 from vtbench.results.store import UNREADABLE
@@ -123,17 +126,36 @@ def _work_line(plan: RunPlan) -> str:
 # ------------------------------------------------------------------------------------ status
 
 
-def overview(store: Store) -> str:
-    """The store in numbers, a paragraph for each group of results."""
+def overview(store: Store, given: str | None = None) -> str:
+    """The store in numbers, a paragraph for each group of results.
+
+    given: the file of a user's own profile, which its results are compared with. Raises UsageError
+    where the store has none of it.
+    """
     records, damaged = store.survey()
+    found_groups = groups(records)
+    profiles = [key.profile for key in found_groups]
+    if given is not None:
+        _check_given(given, profiles)
     old: dict[str, str] = {}
     paragraphs = []
-    for key, found in groups(records).items():
-        old |= stale_records(key, found)
+    for key, found in found_groups.items():
+        old |= stale_records(key, found, given=given)
         paragraphs.append(_group_lines(key, found, old))
     rest = [*_in_progress(store), *_failures(records, old), *_set_aside(store, damaged)]
-    rest += _doubted(store, records)
+    rest += [*_doubted(store, records), *uncompared(profiles, given)]
     return "\n".join([f"Store {store.root}", *paragraphs, *rest])
+
+
+def _check_given(given: str, profiles: Sequence[str]) -> None:
+    """Raise UsageError for a profile that is unreadable, or that nothing here was made with."""
+    load_profile(given)
+    known = {profile_parts(profile)[0] for profile in profiles}
+    if profile_name(given) not in known:
+        raise UsageError(
+            f"This store holds no results of the profile {profile_name(given)!r}; it has those of "
+            f"{', '.join(sorted(known)) or 'none'}."
+        )
 
 
 def _group_lines(key: GroupKey, records: Sequence[Record], old: Mapping[str, str]) -> str:

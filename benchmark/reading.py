@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from vtbench.benchmark.errors import SettingsError, suggestion
+from vtbench.tasks.data.declaration import repeated_key
 from vtbench.tasks.data.traps import trap
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -23,11 +24,16 @@ def read_mapping(path: Path, where: str, holding: str) -> dict[str, Any]:
     if (reason := trap(path)) is not None:
         raise SettingsError(f"The {where} {reason}.")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        twice = repeated_key(text)
+        values = yaml.safe_load(text)
     # ValueError: not UTF-8, or a date that does not exist
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"The {where} cannot be read as YAML ({reason}).") from error
+    if twice is not None:
+        key, line = twice
+        raise SettingsError(f"The {where} has {key!r} twice, again in line {line}; remove one.")
     if not isinstance(values, dict):
         raise SettingsError(f"The {where} must be a mapping {holding}.")
     return {str(key): value for key, value in values.items()}

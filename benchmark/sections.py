@@ -6,7 +6,7 @@ makes.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -19,13 +19,31 @@ from vtbench.methods.errors import MethodError
 MOST_PARAMETERS = 2e9
 
 
+def _is_number(annotation: Any) -> bool:
+    """Whether a type, or what it holds, may be a number and no truth value."""
+    inner = get_args(annotation)
+    leaves = [leaf for part in inner for leaf in (get_args(part) or (part,))] or [annotation]
+    return (int in leaves or float in leaves) and bool not in leaves
+
+
 class Section(BaseModel):
-    """Frozen; unknown keys, infinities and NaN are refused."""
+    """Frozen; unknown keys, infinities, NaN and truth values for numbers are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     #: Fields that are left out of the identity at their default: they came after the first results.
     later: ClassVar[tuple[str, ...]] = ()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, field: ValidationInfo) -> Any:
+        """True would be taken for 1."""
+        annotation = cls.model_fields[str(field.field_name)].annotation
+        parts = value.values() if isinstance(value, dict) else value
+        given = parts if isinstance(value, dict | list | tuple) else [value]
+        if _is_number(annotation) and any(isinstance(part, bool) for part in given):
+            raise ValueError("a number is wanted, and yes, no, on, off, true and false are none")
+        return value
 
     def facts(self) -> dict[str, Any]:
         """The section as plain values, for hashing and for records."""

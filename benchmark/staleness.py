@@ -6,7 +6,7 @@ A stale result is never reused and never deleted: tables leave it out and say so
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -48,14 +48,22 @@ def stale(
 
 
 def stale_records(
-    key: GroupKey, records: Sequence[Record], selection: Session | None = None
+    key: GroupKey,
+    records: Sequence[Record],
+    selection: Session | None = None,
+    *,
+    settings: Settings | None = None,
+    given: str | None = None,
 ) -> dict[str, str]:
-    """{record id: why it is stale} in a group, judged by the run's or by today's settings."""
+    """{record id: why it is stale} in a group, judged by the run's or by today's settings.
+
+    settings: of the group's profile, where they are at hand; else as in `profile_settings`.
+    """
     methods, tasks = registry.methods(), registry.tasks()
     if selection is not None:
         settings = selection.profile.settings
         return stale(records, methods, tasks, settings=settings, packs=selection.packs)
-    settings = profile_settings(key.profile, records)
+    settings = settings or profile_settings(key.profile, records, given)
     known = packs_of(records, settings) if settings is not None else {}
     return stale(records, methods, tasks, settings=settings, packs=known)
 
@@ -65,10 +73,12 @@ def profile_settings(
 ) -> Settings | None:
     """Today's settings of a profile named in records; None for a user's own file.
 
-    `given` is what was asked for; where it is that file, it is read.
+    `given` is what was asked for; where it is that file, it is read. Raises SettingsError where it
+    cannot be.
     """
     name, *overrides = profile_parts(profile)
     if given is not None and Path(given).stem == name and Path(given).is_file():
+        load_profile(given)
         name = given
     elif name not in profile_names():
         return None
@@ -77,6 +87,27 @@ def profile_settings(
         return load_profile(name, overrides).settings.with_precision(min(used, default="32"))
     except UsageError:
         return None  # an override that no longer exists
+
+
+def uncompared(profiles: Iterable[str], given: str | None = None) -> list[str]:
+    """A sentence on the profiles named in records whose settings are not at hand to judge them by.
+
+    given: as in `profile_settings`.
+    """
+    unknown = sorted({p for p in profiles if profile_settings(p, (), given) is None})
+    files = [name for name in unknown if profile_parts(name)[0] not in profile_names()]
+    notes = []
+    if files:
+        names = dict.fromkeys(repr(profile_parts(name)[0]) for name in files)
+        notes.append(
+            f"The profile file of {' and '.join(names)} is not at hand, so settings were not "
+            "compared; --profile FILE compares them."
+        )
+    return notes + [
+        f"The profile {name!r} sets what no setting is any more, so settings were not compared."
+        for name in unknown
+        if name not in files
+    ]
 
 
 def packs_of(records: Sequence[Record], settings: Settings) -> dict[str, Pack]:

@@ -15,7 +15,7 @@ from vtbench.benchmark.protocols import LINEAR, PROBES, PROTOCOLS, TRANSFER
 from vtbench.benchmark.rows import all_names
 from vtbench.benchmark.same_settings import renamed_note
 from vtbench.benchmark.spec import Spec
-from vtbench.benchmark.staleness import stale_records
+from vtbench.benchmark.staleness import stale_records, uncompared
 from vtbench.benchmark.table_groups import choose, grouped
 from vtbench.methods import PRESETS
 from vtbench.results.contradiction import contradictions, once
@@ -179,7 +179,9 @@ def _tabled(
     records = _believed(records, doubted)
     old: dict[str, str] = {}
     for key in keys:
-        old |= stale_records(key, found[key], selection)
+        old |= stale_records(
+            key, found[key], selection, settings=request.settings, given=request.profile
+        )
     if title is not None:
         title = f"{title}, {PROTOCOLS[protocol].title}"
     elif protocol not in (LINEAR, TRANSFER):
@@ -198,7 +200,7 @@ def _tabled(
         samples=samples,
         notes=[
             *doubted.values(), *_set_aside(store), *absent_notes(records, rows, old),
-            *renamed_note(asked, former),
+            *renamed_note(asked, former), *_uncompared(keys, request, selection),
         ],
     )  # fmt: skip
     shown = [r for r in records if request.include_stale or r.id not in old] or records
@@ -212,6 +214,14 @@ def _believed(records: Sequence[Record], doubted: Mapping[str, str]) -> list[Rec
     if not left:
         raise UsageError(" ".join(doubted.values()))
     return left
+
+
+def _uncompared(
+    keys: Sequence[GroupKey], request: TableRequest, selection: Session | None
+) -> list[str]:
+    """A sentence where the settings of a table's profile are not at hand."""
+    at_hand = selection is not None or request.settings is not None
+    return [] if at_hand else uncompared((key.profile for key in keys), request.profile)
 
 
 def _set_aside(store: Store) -> list[str]:

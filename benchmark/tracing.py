@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from vtbench.benchmark.absent import absent_methods
 from vtbench.benchmark.again import command_for
-from vtbench.benchmark.staleness import stale_records
+from vtbench.benchmark.same_settings import profile_name
+from vtbench.benchmark.staleness import profile_settings, stale_records, uncompared
 from vtbench.results.folder import file_name
 from vtbench.results.marks import printable
 from vtbench.results.report import facts
@@ -22,14 +23,28 @@ if TYPE_CHECKING:
     from vtbench.results.store import Store
 
 
-def trace(store: Store, record: Record, records: Sequence[Record], *, width: int = 80) -> str:
-    """All that is known of a record, in groups; `records` are all those of the store."""
+def trace(
+    store: Store,
+    record: Record,
+    records: Sequence[Record],
+    *,
+    given: str | None = None,
+    width: int = 80,
+) -> str:
+    """All that is known of a record, in groups; `records` are all those of the store.
+
+    given: the profile by which it was asked for; where it is a file, the record is held against it.
+    """
     key = group_key(record)
-    stale = stale_records(key, [r for r in records if group_key(r) == key]).get(record.id)
+    group = [r for r in records if group_key(r) == key]
+    asked = profile_name(given) if given is not None else record.profile
+    settings = profile_settings(asked, group, given)
+    stale = stale_records(key, group, settings=settings).get(record.id)
+    unsure = [] if settings is not None else uncompared([record.profile])
     title = f"{record.method_title} on {record.task_title}, seed {record.seed}"
     parts = [
         f"{printable(title)}: {facts.headline(record)}",
-        _standing(record, stale),
+        " ".join([_standing(record, stale, compared=not unsure), *unsure]),
         *(printable(note) for note in record.notes),
         *(_block(name, pairs, width) for name, pairs in _groups(store, record)),
         f"Make it again:\n  {command_for(record, again=stale is None and record.done)}",
@@ -39,7 +54,7 @@ def trace(store: Store, record: Record, records: Sequence[Record], *, width: int
     return "\n\n".join(parts)
 
 
-def _standing(record: Record, stale: str | None) -> str:
+def _standing(record: Record, stale: str | None, *, compared: bool) -> str:
     if stale:
         return f"STALE: {stale}. Tables leave it out."
     if not record.done:
@@ -49,7 +64,8 @@ def _standing(record: Record, stale: str | None) -> str:
             f"The method {name} is not installed here: all but its code is still what it was made "
             "with."
         )
-    return "Current: code, settings and data are still those it was made with."
+    what = "code, settings and data" if compared else "code and data"
+    return f"Current: {what} are still those it was made with."
 
 
 def _groups(store: Store, record: Record) -> list[tuple[str, Facts]]:

@@ -46,7 +46,9 @@ def read_yaml(path: Path, *, start: str) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), path)
+        if (twice := repeated_key(text)) is not None:
+            key, line = twice
+            raise DataError(f"{path}, line {line}: {key!r} is there twice; remove one.")
         content = yaml.safe_load(text)
     except (FileNotFoundError, NotADirectoryError):
         raise
@@ -62,14 +64,18 @@ def read_yaml(path: Path, *, start: str) -> dict[str, Any]:
     return content
 
 
-def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
-    for mapping in _mappings(node, set()):
+def repeated_key(text: str) -> tuple[str, int] | None:
+    """The first key that a mapping of a YAML text has twice, and its line.
+
+    Raises yaml.YAMLError for what is not YAML.
+    """
+    for mapping in _mappings(yaml.compose(text, Loader=yaml.SafeLoader), set()):
         seen: set[str] = set()
         for key in (key for key, _ in mapping.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                line = key.start_mark.line + 1
-                raise DataError(f"{path}, line {line}: {key.value!r} is there twice; remove one.")
+                return key.value, key.start_mark.line + 1
             seen.add(key.value)
+    return None
 
 
 def _mappings(node: yaml.Node | None, visited: set[int]) -> Iterator[yaml.MappingNode]:

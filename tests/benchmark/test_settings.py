@@ -55,6 +55,13 @@ def test_hardware_is_no_part_of_the_name() -> None:
         ("epochs=3", "pretrain.epochs or transfer.epochs or supervised.epochs"),
         ("pretrain.epochs=many", "pretrain.epochs='many' does not fit"),
         ("pretrain.epochs=0", "greater than or equal to 1"),
+        ("pretrain.epochs=true", "pretrain.epochs=True does not fit: a number is wanted, and yes"),
+        ("pretrain.lr=false", "pretrain.lr=False does not fit: a number is wanted"),
+        ("seeds=true", "seeds=True does not fit: a number is wanted"),
+        ("hardware.jobs=true", "hardware.jobs=True does not fit"),
+        ("pretrain.scale.widest=true", "pretrain.scale.widest=True does not fit"),
+        ("knn.neighbours=[1, true]", "knn.neighbours=[1, True] does not fit"),
+        ("data.simulated.counts.shape=true", "'shape': True"),
         ("pretrain.epochs", "KEY=VALUE"),
         ("pretrain.lr=1e400", "pretrain.lr='1e400' does not fit: input should be a finite number"),
         ("encoder.width=100000", "fit: a ResNet-18 of this width has 27,295 billion parameters"),
@@ -67,6 +74,24 @@ def test_a_wrong_override_is_explained(override: str, message: str) -> None:
         load_profile("quick", [override])
 
     assert message in str(error.value)
+
+
+def test_truth_values_and_whole_numbers_fit_where_they_are_wanted(tmp_path: Path) -> None:
+    wanted = ["encoder.max_pool=false", "pretrain.lr=1", "hardware.slurm.nice=1"]
+    settings = load_profile("quick", wanted).settings
+    assert not settings.encoder.max_pool
+    assert (settings.pretrain.lr, settings.hardware.slurm) == (1.0, {"nice": 1})
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: quick\npretrain: {epochs: yes}\n")
+    with pytest.raises(SettingsError, match="epochs=True does not fit: a number is wanted"):
+        load_profile(str(path))
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: quick\npretrain:\n  epochs: 2\n  batch_size: 8\n  epochs: 3\n")
+    with pytest.raises(SettingsError, match=r"has 'epochs' twice, again in line 5; remove one\."):
+        load_profile(str(path))
 
 
 def test_a_users_file_may_start_from_a_shipped_profile(tmp_path: Path) -> None:

@@ -168,12 +168,13 @@ def test_one_number_is_traced_by_its_id_or_by_its_name(ran: Here) -> None:
         c for c in cells(ran.folder / "runs")
         if (c["method"], c["task"], c["protocol"]) == ("sarl", "bar", "linear")
     )  # fmt: skip
-    done = ran("show", known["id"][:10])
+    done = ran("show", known["id"][:10], "--profile", "tiny.yaml")
 
     assert done.returncode == 0, done.stderr
     for part in (
-        "SARL on Bar, seed 0: ", "Current: ", known["data"]["fingerprint"], "Settings:",
-        "task code", f"predictions/{known['id']}.npy", "losses.jsonl", "encoder.safetensors",
+        "SARL on Bar, seed 0: ", "Current: code, settings", known["data"]["fingerprint"],
+        "Settings:", "task code", f"predictions/{known['id']}.npy", "losses.jsonl",
+        "encoder.safetensors",
         "command",
         "bench run --methods sarl --tasks bar --profile tiny.yaml --data tiny",
     ):  # fmt: skip
