@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +45,7 @@ def locate(data: str, settings: Settings, registry: Registry) -> PackSource:
     """The pack of a registered name or of a folder.
 
     Raises UsageError where neither exists, RegistryError where the name is of a broken plugin, and
-    DataError where the folder's pack is unreadable.
+    DataError where the folder's pack, or what a data set is made from, is unreadable.
     """
     if data in registry:
         declared = stated(registry, data)
@@ -112,11 +112,50 @@ def _folder_name(name: str, settings: Settings, registry: Registry) -> str:
     under other settings or another simulator."""
     module = registry.entry(name).module
     packages = {"vtbench.tasks", module.partition(".")[0]} - {"vtbench"}
+    read = [inputs(name, registry[name])] if registry.defines(name, "inputs") else []
     key = fingerprint.of_values(
-        settings.identity("data"),
-        fingerprint.of_code([module], packages),
+        settings.identity("data"), fingerprint.of_code([module], packages), *read
     )
     return f"{name}-{settings.data.stored_size}px-{key[:8]}"
+
+
+def inputs(name: str, cls: Any) -> list[Any]:
+    """What a data set is made from, as its class method `inputs` lists it.
+
+    A Path stands for its file, or all files below, by place, size (bytes) and time of change (ns);
+    anything else for itself. Raises DataError where it cannot be listed.
+    """
+    try:
+        return [_state(item) for item in _listed(cls.inputs())]
+    except DataError:
+        raise
+    except Exception as error:  # whatever a plugin raises is its fault
+        raise DataError(
+            f"What {name} is made from cannot be listed ({type(error).__name__}: {error}); "
+            "see that all of it is there."
+        ) from error
+
+
+def _listed(items: Any) -> Iterable[Any]:
+    if isinstance(items, str | Mapping):
+        raise TypeError(f"`inputs` returns {items!r} instead of a list")
+    return items
+
+
+def _state(item: Any) -> Any:
+    if isinstance(item, Path):
+        return sorted(_files(item))
+    if isinstance(item, str | int | float):
+        return item
+    raise TypeError(f"`inputs` lists {item!r}, which is no Path, text or number")
+
+
+def _files(path: Path) -> Iterator[tuple[str, int, int]]:
+    below = path.rglob("*") if path.is_dir() else [path]
+    for file in below:
+        if not file.is_dir():
+            found = file.stat()
+            yield str(file.resolve()), found.st_size, found.st_mtime_ns
 
 
 def wanted_counts(source: PackSource, settings: Settings) -> dict[str, int]:

@@ -124,6 +124,16 @@ class Registry(Mapping[str, type]):
             return {}
         return literals(path.read_text(encoding="utf-8"), entry.target.partition(":")[2])
 
+    def defines(self, name: str, method: str) -> bool:
+        """Whether the class of an entry has a method, as its file says without being run."""
+        entry = self.entry(name)
+        if entry.loaded is not None:
+            return hasattr(entry.loaded, method)
+        path = source_path(entry.module)
+        if path is None:
+            return False
+        return method in defined(path.read_text(encoding="utf-8"), entry.target.partition(":")[2])
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
 
@@ -167,30 +177,42 @@ def literals(source: str, class_name: str) -> dict[str, Any]:
     >>> literals("class A:\\n    title = 'a'\\nclass B(A):\\n    year: int = 2020", "B")
     {'title': 'a', 'year': 2020}
     """
-    try:
-        classes = {n.name: n for n in ast.parse(source).body if isinstance(n, ast.ClassDef)}
-    except SyntaxError:
-        return {}
-    return _class_literals(classes, class_name)
-
-
-def _class_literals(classes: dict[str, ast.ClassDef], class_name: str) -> dict[str, Any]:
-    node = classes.get(class_name)
-    if node is None:
-        return {}
     found: dict[str, Any] = {}
-    for base in reversed(node.bases):
-        if isinstance(base, ast.Name) and base.id != class_name:
-            found |= _class_literals(classes, base.id)
-    for statement in node.body:
+    for statement in _body(_classes(source), class_name):
         target, value = _assignment(statement)
         if target is None or value is None:
             continue
-        try:
+        with suppress(ValueError):
             found[target] = ast.literal_eval(value)
-        except ValueError:
-            continue
     return found
+
+
+def defined(source: str, class_name: str) -> set[str]:
+    """The methods that a class body (and its bases within the same source) defines.
+
+    >>> defined("class A:\\n    def a(self): ...\\nclass B(A):\\n    year = 2020", "B")
+    {'a'}
+    """
+    body = _body(_classes(source), class_name)
+    return {node.name for node in body if isinstance(node, ast.FunctionDef)}
+
+
+def _classes(source: str) -> dict[str, ast.ClassDef]:
+    try:
+        return {n.name: n for n in ast.parse(source).body if isinstance(n, ast.ClassDef)}
+    except SyntaxError:
+        return {}
+
+
+def _body(classes: Mapping[str, ast.ClassDef], class_name: str) -> Iterator[ast.stmt]:
+    """The statements of a class, those of its bases first."""
+    node = classes.get(class_name)
+    if node is None:
+        return
+    for base in reversed(node.bases):
+        if isinstance(base, ast.Name) and base.id != class_name:
+            yield from _body(classes, base.id)
+    yield from node.body
 
 
 def _assignment(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:

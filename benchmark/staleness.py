@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import CONTROLS, EXTERNAL, Row
 from vtbench.benchmark.settings import load_profile, profile_names, profile_parts
 from vtbench.benchmark.spec import Spec
+from vtbench.tasks.errors import DataError
 
 if TYPE_CHECKING:
     from vtbench.benchmark.session import Session
@@ -117,8 +119,13 @@ def packs_of(records: Sequence[Record], settings: Settings) -> dict[str, Pack]:
     known = registry.datasets()
     offered = registry.offers(known)
     names = {r.data["pack"] for r in records} | {(r.trained_on or r.data)["pack"] for r in records}
-    sources = [packs.locate(name, settings, known) for name in sorted(names) if name in offered]
-    return {source.name: Pack.open(source.folder) for source in sources if source.ready}
+    found = {}
+    for name in sorted(names & offered.keys()):
+        with suppress(RegistryError, DataError):  # what it is made from is not here
+            source = packs.locate(name, settings, known)
+            if source.ready:
+                found[source.name] = Pack.open(source.folder)
+    return found
 
 
 class _Judge:

@@ -6,6 +6,7 @@ A class is asked for small packs: 60 images for each task (of `SimulatedPack` as
 
 from __future__ import annotations
 
+import inspect
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,8 @@ from unittest import SkipTest
 
 from vtbench.benchmark.contract.declared import check_kinds, check_literals
 from vtbench.benchmark.contract.pack import PackTests
-from vtbench.benchmark.packs import PackSource, check_sets, wanted_counts
+from vtbench.benchmark.packs import PackSource, check_sets, inputs, wanted_counts
+from vtbench.benchmark.registry import defined
 from vtbench.benchmark.settings import load_profile
 from vtbench.tasks.data.pack import Pack
 from vtbench.tasks.errors import DataError, TaskError
@@ -103,8 +105,25 @@ class DatasetContract(PackTests):
         assert callable(getattr(cls, "prepare", None)), f"{cls.__name__} has no method `prepare`"
         check_kinds(cls, {name: tuple if name.endswith("s") else str for name in DECLARED})
         assert cls.source in ("real", "simulated"), f"source is {cls.source!r}"
-        same = self.entry in (None, cls.name)
-        assert same, f"its entry point is called {self.entry!r}, and its name is {cls.name!r}"
+
+    def test_its_name_is_that_of_its_entry_point(self) -> None:
+        """Rename one of the two: `name` in the class, or the entry point in pyproject.toml."""
+        same = self.entry in (None, self.maker.name)
+        said = f"its entry point is called {self.entry!r}, and its name is {self.maker.name!r}"
+        assert same, said
+
+    def test_what_it_is_made_from_can_be_listed(self) -> None:
+        """Let a class method `inputs`, in the file of the class, list paths that are there."""
+        cls = self.maker
+        if not hasattr(cls, "inputs"):
+            return
+        source = Path(inspect.getfile(cls)).read_text(encoding="utf-8")
+        own = "inputs" in defined(source, cls.__qualname__)
+        assert own, "`inputs` is not written in the file of the class, which is read unrun"
+        try:
+            inputs(cls.name, cls)
+        except DataError as error:
+            raise AssertionError(str(error)) from error
 
     def test_declarations_can_be_read_without_running_the_file(self) -> None:
         """Write them as plain literals in the class: `bench list` reads the file, unrun."""

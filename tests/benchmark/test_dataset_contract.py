@@ -278,9 +278,25 @@ def test_a_simulated_sensor_with_a_task_of_its_own_is_told_what_the_simulator_ha
 
 def test_a_dataset_under_another_name_than_its_own_is_found() -> None:
     given = {"dataset": Sound, "images": 30, "entry": "sparks"}
-    first, *_ = checks(type("Contract", (DatasetContract,), given))
+    found = checks(type("Contract", (DatasetContract,), given))
+    (wrong,) = [check for check in found if check.outcome == "wrong"]
 
-    assert first.reason == "its entry point is called 'sparks', and its name is 'spots'"
+    assert wrong.reason == "its entry point is called 'sparks', and its name is 'spots'"
+    assert wrong.mend.startswith("Rename one of the two")
+
+
+class MadeOfNothing(Sound):
+    @classmethod
+    def inputs(cls) -> list[Path]:
+        return [Path("nowhere") / "photograph.png"]
+
+
+def test_a_list_of_inputs_that_are_not_there_is_found() -> None:
+    found = checks(type("Contract", (DatasetContract,), {"dataset": MadeOfNothing, "images": 30}))
+    (wrong,) = [check for check in found if check.outcome == "wrong"]
+
+    assert wrong.name == "what it is made from can be listed"
+    assert "What spots is made from cannot be listed (FileNotFoundError" in wrong.reason
 
 
 def test_a_pack_in_a_folder_is_checked_without_being_made(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from vtbench.benchmark import packs, registry
+from vtbench.benchmark import fingerprint, packs, registry
 from vtbench.benchmark.ablation import SensorData, sensor_data
 from vtbench.benchmark.errors import RegistryError
 from vtbench.benchmark.packs import PackSource
@@ -119,3 +121,87 @@ def test_a_data_set_that_states_nothing_is_refused_in_a_sentence_and_spoils_no_o
     assert {*known} - {*registry.offers(known)} == {"hazy-sim", "gone-sim"}
     twins = sensor_data(["tactip"], packs.DEFAULT, SETTINGS, known)
     assert twins == [SensorData("tactip-sim", "tactip")]
+
+
+# ------------------------------------------------------------------ what a pack is made from
+
+READS = """
+import os
+from pathlib import Path
+
+class Photographs:
+    name, title, source = "photographs", "Photographs", "real"
+    sensors = ("camera",)
+    tasks = ("object",)
+
+    @classmethod
+    def inputs(cls):
+        return [Path(os.environ["PHOTOGRAPHS"]), "v1"]
+"""
+
+
+@pytest.fixture
+def photographs(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that an installed data set reads, with two files in it."""
+    site, folder = tmp_path / "site", tmp_path / "photographs"
+    info = site / "photographs-1.0.dist-info"
+    (folder / "below").mkdir(parents=True)
+    info.mkdir(parents=True)
+    for file in ("one.png", "below/two.png"):
+        (folder / file).write_bytes(b"pixels")
+    (site / "photographs_plugin.py").write_text(READS)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: photographs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[vtbench.datasets]\nphotographs = photographs_plugin:Photographs\n"
+    )
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PHOTOGRAPHS", str(folder))
+    registry.source_path.cache_clear()
+    return folder
+
+
+def folder_of(name: str) -> Path:
+    return packs.locate(name, SETTINGS, registry.datasets()).folder
+
+
+def test_other_or_changed_inputs_are_another_pack(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = folder_of("photographs")
+    assert folder_of("photographs") == first
+    (photographs / "below" / "two.png").write_bytes(b"others")
+    os.utime(photographs / "below" / "two.png", ns=(1, 1))
+    changed = folder_of("photographs")
+    (photographs / "below" / "three.png").write_bytes(b"pixels")
+    added = folder_of("photographs")
+    copy = shutil.copytree(photographs, tmp_path / "copy")
+    monkeypatch.setenv("PHOTOGRAPHS", str(copy))
+    assert len({first, changed, added, folder_of("photographs")}) == 4
+
+
+@pytest.mark.usefixtures("photographs")
+def test_inputs_that_are_not_there_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOTOGRAPHS", "nowhere")
+    with pytest.raises(DataError, match=r"What photographs is made from cannot be listed \(FileN"):
+        folder_of("photographs")
+    monkeypatch.delenv("PHOTOGRAPHS")
+    with pytest.raises(DataError, match="KeyError"):
+        folder_of("photographs")
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [("a.png", "instead of a list"), ({"a": 1}, "instead"), ([("a",)], "lists")],
+)
+def test_a_list_of_inputs_that_would_not_be_watched_is_refused(listed: object, words: str) -> None:
+    cls = type("Odd", (), {"inputs": staticmethod(lambda: listed)})
+    with pytest.raises(DataError, match=words):
+        packs.inputs("odd", cls)
+
+
+def test_the_places_of_packs_that_list_no_inputs_rest_on_settings_and_code() -> None:
+    """Another key would render every simulated pack anew."""
+    module = registry.datasets().entry(packs.DEFAULT).module
+    code = fingerprint.of_code([module], {"vtbench.tasks"})
+    key = fingerprint.of_values(SETTINGS.identity("data"), code)
+    assert folder_of(packs.DEFAULT).name == f"vitactip-sim-56px-{key[:8]}"

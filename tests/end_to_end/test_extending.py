@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vtbench.benchmark import registry
+from vtbench.benchmark import packs, registry
 from vtbench.benchmark.contract.checking import checks
+from vtbench.benchmark.registry import Entry
+from vtbench.benchmark.settings import load_profile
 from vtbench.benchmark.subjects import find
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -46,6 +48,24 @@ def test_the_code_of_the_page_keeps_its_contract(block, tmp_path, monkeypatch) -
     found = [check for check in checks(subject.contract()) if check.outcome != "ok"]
     real = "real images do not depend on a seed"
     assert [check for check in found if check.reason != real] == []
+
+
+def test_photographs_of_another_folder_are_another_pack(tmp_path, monkeypatch) -> None:
+    (block,) = [block for block in BLOCKS if "class LabBench" in block]
+    (tmp_path / "page_bench.py").write_text(block)
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.source_path.cache_clear()
+    known, settings = registry.datasets(), load_profile("quick").settings
+    entry = Entry("lab-bench", "page_bench:LabBench", ("page",))
+    known.entries["lab-bench"] = entry
+    folders = set()
+    for name in ("first", "second"):
+        photographs(tmp_path / name)
+        monkeypatch.setenv("LAB_BENCH", str(tmp_path / name))
+        folders.add(packs.locate("lab-bench", settings, known).folder)
+    next((tmp_path / "second").glob("*.png")).unlink()
+    folders.add(packs.locate("lab-bench", settings, known).folder)
+    assert len(folders) == 3
 
 
 def install(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
