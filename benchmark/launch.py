@@ -13,7 +13,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -25,14 +24,30 @@ from vtbench.benchmark.memory import set_up_torch
 from vtbench.benchmark.packs import PackSource
 from vtbench.benchmark.planning import DONE, FOUND, Job, Site
 from vtbench.benchmark.settings import Settings
+from vtbench.benchmark.worker_pool import Died, WorkerPool
 from vtbench.benchmark.workers import Workers
 
 #: An event is (job title, stage, done, total, numbers); the display draws it.
 Event = tuple[str, str, int, int, dict[str, float]]
 Listener = Callable[[Event], None]
 
+KILLED = (
+    "A worker process was killed, most often for want of memory. Everything finished is kept; run "
+    "the same command again, with --set hardware.jobs=1 or --set hardware.images=streamed if "
+    "memory is short."
+)
 EVENT_INTERVAL = 0.2  # seconds between two progress events of one stage
 POLL = 0.1
+
+
+class WorkerKilledError(VTBenchError):
+    """A job that ends its process even when it is alone."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(
+            f"its process was killed ({how}), most often for want of memory; a smaller --set "
+            "pretrain.batch_size=N or --set hardware.images=streamed takes less"
+        )
 
 
 def run_jobs(
@@ -40,21 +55,44 @@ def run_jobs(
 ) -> dict[str, str]:
     """Run all jobs; returns {cell id: DONE, FOUND or the reason of its failure}.
 
+    A job whose worker is killed is tried once more after the others, alone, since memory may have
+    been short; if that kills its worker too, its cells are recorded as failed. With one job the
+    work is done in this process, which such a job ends.
     Raises Interrupted after a Ctrl-C, once every worker has saved its state, and VTBenchError
-    when a worker dies.
+    when a worker cannot start.
     """
-    arguments = [(job, site) for job in jobs]
     outcome: dict[str, str] = {}
-    for part in _spread(_execute, arguments, workers, listener):
-        outcome |= part
+    killed: list[Job] = []
+    for index, part in _spread(_execute, [(job, site) for job in jobs], workers, listener):
+        if isinstance(part, Died):
+            killed.append(jobs[index])
+        else:
+            outcome |= part
+    single = Workers(1, workers.threads, workers.device, workers.devices, workers.gpus)
+    for job in killed:
+        for _, part in _spread(_execute, [(job, site)], single, listener, apart=True):
+            if isinstance(part, Died):
+                reasons = _record_death(job, replace(site, device=workers.device), part)
+                listener(ending(job, reasons))
+                outcome |= reasons
+            else:
+                outcome |= part
     return outcome
+
+
+def _record_death(job: Job, site: Site, died: Died) -> dict[str, str]:
+    """Record the cells of a job that killed its process; returns {cell id: reason}."""
+    from vtbench.benchmark.runner import record_failure
+
+    return record_failure(job, site, WorkerKilledError(died.words))
 
 
 def make_pack(source: PackSource, settings: Settings, workers: Workers, listener: Listener) -> None:
     """Make a pack on demand in a worker, so that this process need not load torch."""
     single = Workers(1, workers.threads, "cpu")
-    for _ in _spread(_prepare, [(source, settings)], single, listener, apart=True):
-        pass
+    for _, made in _spread(_prepare, [(source, settings)], single, listener, apart=True):
+        if isinstance(made, Died):
+            raise VTBenchError(KILLED)
 
 
 def _spread(
@@ -64,8 +102,11 @@ def _spread(
     listener: Listener,
     *,
     apart: bool = False,
-) -> Iterator[Any]:
-    """Results of `work(*arguments)` as they come, from this process or from a pool."""
+) -> Iterator[tuple[int, Any]]:
+    """(index, result of `work(*arguments[index])`) as they come, from here or from a pool.
+
+    In the place of a result is Died where the worker was killed.
+    """
     count = min(workers.jobs, len(arguments))
     if count == 0:
         return
@@ -74,40 +115,19 @@ def _spread(
         return
     context = multiprocessing.get_context("spawn")
     events, stop = context.SimpleQueue(), context.Event()
-    places = context.SimpleQueue()
-    for place in workers.places(count):
-        places.put(place)
-    setup = (events, stop, places, workers.threads, os.getpid())
-    pool = ProcessPoolExecutor(count, context, _start_worker, setup)
+    setup = (events, stop, workers.threads, os.getpid())
+    pool = WorkerPool(context, workers.places(count), _start_worker, setup, stop)
     listening = threading.Thread(target=_listen, args=(events, listener), daemon=True)
     listening.start()
     try:
         with stop_on_signal(stop):
-            waiting = [pool.submit(work, *values) for values in arguments]
-            yield from _results(waiting, stop)
+            yield from pool.results(work, arguments)
     except BrokenProcessPool:
-        raise VTBenchError(
-            "A worker process was killed, most often for want of memory. Everything finished is "
-            "kept; run the same command again, with --set hardware.jobs=1 or --set "
-            "hardware.images=streamed if memory is short."
-        ) from None
+        raise VTBenchError(KILLED) from None
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.close()
         events.put(None)
         listening.join()
-
-
-def _results(waiting: list[Future[Any]], stop: Any) -> Iterator[Any]:
-    while waiting:
-        done, rest = wait(waiting, timeout=POLL, return_when=FIRST_COMPLETED)
-        waiting = list(rest)
-        if stop.is_set():
-            for future in waiting:
-                future.cancel()
-            wait([future for future in waiting if not future.cancelled()])
-            raise Interrupted("Stopped.")
-        for future in done:
-            yield future.result()
 
 
 def _in_this_process(
@@ -115,14 +135,14 @@ def _in_this_process(
     arguments: Sequence[tuple[Any, ...]],
     workers: Workers,
     listener: Listener,
-) -> Iterator[Any]:
+) -> Iterator[tuple[int, Any]]:
     stop = threading.Event()
     _Worker.begin(listener, stop, workers.places(1)[0], workers.threads)
     with stop_on_signal(stop):
-        for values in arguments:
+        for index, values in enumerate(arguments):
             if stop.is_set():
                 raise Interrupted("Stopped.")
-            yield work(*values)
+            yield index, work(*values)
 
 
 @contextmanager
@@ -166,11 +186,11 @@ class _Worker:
         cls.tell, cls.stop, cls.device = staticmethod(tell), stop, device
 
 
-def _start_worker(events: Any, stop: Any, places: Any, threads: int, parent: int) -> None:
+def _start_worker(place: str, events: Any, stop: Any, threads: int, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and sets `stop`
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
-    _Worker.begin(events.put, stop, places.get(), threads)
+    _Worker.begin(events.put, stop, place, threads)
 
 
 def end_with(parent: int) -> None:

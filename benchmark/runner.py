@@ -120,8 +120,12 @@ class _Run:
         except _ENDS_THE_RUN:
             raise
         except BaseException as error:  # a method that ends the process ends its own cells only
-            return {cell.id: self._fail(cell, error) for cell in self.job.cells}
+            return self.failure(error)
         return {cell.id: self._cell(cell) for cell in self.job.cells}
+
+    def failure(self, error: BaseException) -> dict[str, str]:
+        """Store an error as the reason of every cell; returns {cell id: reason}."""
+        return {cell.id: self._fail(cell, error) for cell in self.job.cells}
 
     def _cell(self, cell: Cell) -> str:
         if self.should_stop():
@@ -274,6 +278,17 @@ class _Run:
         self.report("train", done, total, info)
         if self.should_stop():
             raise Interrupted("Stopped.")
+
+
+def record_failure(job: Job, site: Site, error: VTBenchError) -> dict[str, str]:
+    """Record the cells of a job that are not done as failed; returns {cell id: reason}."""
+    store = Store.open(site.store)
+    ready = {cell.id for cell in job.cells if _is_done(store, cell.id)}
+    left = job.only({cell.id for cell in job.cells} - ready)
+    outcome = dict.fromkeys(ready, DONE)
+    if left is not None:
+        outcome |= _Run(left, site, store, lambda *_: None, lambda: False).failure(error)
+    return outcome
 
 
 def training_ingredients(job: Job, site: Site) -> tuple[Method, Recipe, Images]:

@@ -16,6 +16,7 @@ ONE_EPOCH = ("--set", "pretrain.epochs=1")
 
 #: A plugin whose methods all go wrong in their own way, but for the last three.
 FAULTY = """
+import os
 import random
 import sys
 
@@ -134,6 +135,13 @@ class Exit(Plain):
         sys.exit(0)
 
 
+class Kill(Plain):
+    title = "Kill"
+
+    def changed(self, loss, progress):
+        os._exit(0)
+
+
 class ExitInit(Plain):
     title = "ExitInit"
 
@@ -246,7 +254,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for the Python path with the methods above, each an entry point."""
     folder = tmp_path_factory.mktemp("plugin")
     (folder / "faulty.py").write_text(FAULTY)
-    names = {name: name.lower() for name in (*REASONS, "Good", "Loud", "Random")}
+    names = {name: name.lower() for name in (*REASONS, "Good", "Loud", "Random", "Kill")}
     points = "".join(f"{short} = faulty:{name}\n" for name, short in names.items())
     about = folder / "faulty-1.0.dist-info"
     about.mkdir()
@@ -308,6 +316,23 @@ def test_a_method_that_ends_its_process_ends_no_worker(folder: Folder, plugin: P
     assert {name: record["status"] for name, record in found.items()} == {
         "exit": "failed", "base": "failed", "exitinit": "failed", "good": "done",
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_method_that_kills_its_process_is_a_failed_record_and_the_others_finish(
+    folder: Folder, plugin: Path
+) -> None:
+    folder.environment["PYTHONPATH"] = str(plugin)
+
+    done = folder.process(*RUN, *ONE_EPOCH, "--methods", "kill,good,loud", "--jobs", "2")
+
+    assert done.code == 1, done.all
+    found = records(folder.path / "runs")
+    assert {name: record["status"] for name, record in found.items()} == {
+        "kill": "failed", "good": "done", "loud": "done",
+    }  # fmt: skip
+    assert "its process was killed (exit code 0)" in found["kill"]["error"]
+    assert "failed: Kill, seed 0" in done.all
 
 
 def test_a_module_that_ends_the_process_when_imported_is_a_failed_row(
