@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from vtbench.benchmark.registry import Registry
 from vtbench.benchmark.rows import CONTROLS, EXTERNAL, Row
 from vtbench.benchmark.settings import load_profile, profile_names, profile_parts
 from vtbench.benchmark.spec import Spec
+from vtbench.tasks.data.schema import SPLITS
 from vtbench.tasks.errors import DataError
 
 if TYPE_CHECKING:
@@ -159,8 +160,23 @@ class _Judge:
         if self._wanted(record, row) != record.settings:
             yield "the profile's settings"
         known = record.data["pack"] in self.packs
-        if not known and self.data[_asked(record)] != record.data["fingerprint"]:
+        newest = self.data[_asked(record)] == record.data["fingerprint"]
+        if not known and (not newest or self._counted_otherwise(record)):
             yield "the data"
+
+    def _counted_otherwise(self, record: Record) -> bool:
+        """Whether today's settings ask for more or fewer simulated images than a record saw."""
+        name = record.data["pack"]
+        if self.settings is None or record.data["source"] != "simulated" or name not in self.offers:
+            return False
+        own = self.offers[name].get("counts", {})
+        own = own if isinstance(own, Mapping) else {}
+        wanted = {**own, **self.settings.data.simulated.counts}.get(record.task)
+        return wanted not in (None, sum(record.data.get(part, 0) for part in SPLITS))
+
+    @cached_property
+    def offers(self) -> dict[str, dict[str, Any]]:
+        return registry.offers(registry.datasets())
 
     def _code(self, record: Record, row: Row) -> dict[str, str]:
         """Today's code of a record by component; where its method is not installed, of the rest."""

@@ -95,3 +95,17 @@ def test_report_and_comparison_leave_out_what_is_stale(filled: Here) -> None:
     assert compared.returncode == 0, compared.stderr
     assert "1,simclr,shape_top1,done," in before
     assert "1,simclr,shape_top1,stale," in compared.stdout
+
+
+def test_a_file_that_asks_for_more_images_makes_results_stale(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VTBENCH_CACHE", str(here.folder / "cache"))
+    run = ("run", "--tasks", "force", "--methods", "raw_pixels", "--profile", "tiny.yaml")
+    assert here(*run).returncode == 0
+    cell = ("show", "raw_pixels", "force", "--profile", "tiny.yaml")
+    assert "Current: code, settings and data" in here(*cell).stdout
+    shutil.move("cache", "elsewhere")
+    assert "Current: code, settings and data" in here(*cell).stdout
+    edit(here, "force: 30", "force: 40")
+    assert "STALE: the data changed." in here(*cell).stdout
