@@ -536,6 +536,7 @@ def split_of_tiny(
 ) -> Callable[..., None]:
     """`bench speed split` of two rows and a task, in a process that begins with the test."""
     spent, seconds = split._seconds(), split._seconds
+    monkeypatch.setattr(passes_of, "ROUNDS", 1)
     monkeypatch.setattr(split, "_seconds", lambda: seconds() - spent)
     monkeypatch.setenv("VTBENCH_CACHE", str(tmp_path))
     return partial(
