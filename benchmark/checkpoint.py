@@ -87,9 +87,7 @@ def load_summary(folder: Path, identity: str) -> dict[str, Any] | None:
         return None
     except Exception as error:  # safetensors raises whatever the damage happens to trigger
         _raise_if_out_of_memory(error)
-        reason = (
-            str(error) if isinstance(error, trained.DamagedError) else f"{ENCODER} is no such file"
-        )
+        reason = _why(error)
     aside = _set_aside(folder)
     _write(aside / trained.REASON, lambda file: file.write(f"{reason}\n".encode()))
     return None
@@ -148,9 +146,18 @@ def _readable(folder: Path) -> Iterator[None]:
     except Exception as error:
         _raise_if_out_of_memory(error)
         raise VTBenchError(
-            f"The encoder {folder / ENCODER} cannot be read ({type(error).__name__}); "
-            "delete its folder and run again."
+            f"The encoder in {folder} cannot be read: {_why(error)}. Delete the files of its "
+            f"method and seed in {folder.parent.with_name('cells')} and run again: it is set "
+            "aside then and trained anew."
         ) from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, trained.DamagedError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return f"{ENCODER} is no such file"
 
 
 def append_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -46,6 +46,9 @@ from vtbench.benchmark.cli_steps import (
 from vtbench.benchmark.cli_studies import ablate
 from vtbench.benchmark.cli_sweep import sweep
 from vtbench.benchmark.console import console, errors, join_lists, say
+
+if TYPE_CHECKING:
+    from vtbench.results.store import Store
 
 app = typer.Typer(
     help="Which self-supervised method learns the best features for touch?",
@@ -131,24 +134,47 @@ def status(
     profile: Annotated[
         str | None, typer.Option("--profile", "-p", help="a file of yours, to compare settings")
     ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="read every file, compare digests; exit code 1 on damage"),
+    ] = False,
 ) -> None:
     """What the store holds: finished, failed and stale cells, trainings in progress."""
     from vtbench.benchmark.overview import overview
     from vtbench.results.store import Store
 
-    say(overview(Store.open(store, create=False), profile))
+    opened = Store.open(store, create=False)
+    if verify:
+        _verify(opened)
+    else:
+        say(overview(opened, profile))
+
+
+def _verify(store: Store) -> None:
+    from vtbench.results.verification import verify
+
+    found = verify(store)
+    for damage in found.damaged:
+        say(f"damaged: {damage.path}: {damage.why}")
+    say(
+        f"{found.records} records, {found.encoders} encoders and {found.arrays} arrays read, "
+        f"{len(found.damaged)} damaged; nothing was moved"
+    )
+    if found.damaged:
+        raise typer.Exit(1)
 
 
 @app.command("list")
 def list_(
     kind: Annotated[
-        Literal["methods", "tasks", "datasets", "profiles"], typer.Argument(help="what to list")
+        Literal["methods", "tasks", "datasets", "data", "profiles"],
+        typer.Argument(help="what to list; data is short for datasets"),
     ],
 ) -> None:
     """The names that can be selected, and where each comes from."""
     from vtbench.benchmark.listing import listing
 
-    console.print(listing(kind))
+    console.print(listing("datasets" if kind == "data" else kind))
 
 
 app.add_typer(data_app, name="data")

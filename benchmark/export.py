@@ -19,6 +19,7 @@ from vtbench.benchmark.outputs import check_out, write_out
 from vtbench.benchmark.rows import Row, select_rows
 from vtbench.benchmark.staleness import stale_records
 from vtbench.methods.backbones import DEFAULT, TIMM
+from vtbench.results.names import slug
 from vtbench.results.selection import GroupKey, group_key, groups
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def find(store: Store, wanted: Wanted) -> Exported:
     ]
     if found and not kept:
         raise UsageError(
-            f"The encoder of {row.title} is no longer in the store, only its results; run again."
+            f"The encoder of {row.title} is no longer in the store, only its results; delete these "
+            f"in {store.root / 'cells'} ({_pattern(found[0].first)}) and run again: it is trained "
+            "anew."
         )
     if len(kept) == 1:
         return kept[0]
@@ -161,6 +164,12 @@ def _row(method: str) -> Row:
     if row.route in reasons:
         raise UsageError(f"{row.title} {reasons[row.route]}.")
     return row
+
+
+def _pattern(record: Record) -> str:
+    """The names of the files of all records of one row and seed."""
+    named = map(slug, (record.data["pack"], record.sensor, record.method))
+    return "--".join([*named, "*", f"seed{record.seed}", "*.json"])
 
 
 def _encoder(record: Record) -> str:

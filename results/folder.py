@@ -76,7 +76,24 @@ class RecordFolder:
         return self.quarantine.take(copy, reason, lambda _: False)
 
 
+def flaw(path: Path) -> str | None:
+    """Why a file is no record, or None where it is one; the file is left where it is."""
+    try:
+        _parse(_content(path), path.name)
+    except FileNotFoundError:
+        return "a link that leads nowhere" if path.is_symlink() else None
+    except OSError as error:
+        return f"cannot be opened ({error.strerror})"
+    except NewerRecordError:
+        return None  # it is intact
+    except RecordError as error:
+        return str(error)
+    return None
+
+
 def _content(path: Path) -> bytes:
+    if path.is_dir() and path.suffix == ".json":
+        raise RecordError(f"{path.name}: a folder, and no record")
     if not path.is_file() and not path.is_dir() and path.exists():
         raise OSError(errno.EINVAL, "a device or a pipe")  # reading some of them would not end
     return path.read_bytes()

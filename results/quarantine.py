@@ -73,18 +73,21 @@ class Quarantine:
 
     def _move(self, path: Path) -> Path:
         self.folder.mkdir(exist_ok=True)
-        target = self._reserve(path.name)
+        target = self._reserve(path.name, folder=path.is_dir() and not path.is_symlink())
         try:
             return path.replace(target)
         except OSError:
-            target.unlink()
+            target.rmdir() if target.is_dir() else target.unlink()
             raise
 
-    def _reserve(self, name: str) -> Path:
-        """A new empty file: what was set aside under the same name before is never overwritten."""
+    def _reserve(self, name: str, *, folder: bool) -> Path:
+        """A new empty file or folder: what has the name already is never overwritten."""
         for number in count(int(name.endswith(_REASON))):
             target = self.folder / (f"{name}.{number}" if number else name)
             with suppress(FileExistsError):
+                if folder:
+                    target.mkdir()
+                    return target
                 os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
                 return target
         raise AssertionError("count() does not end")

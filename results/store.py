@@ -197,6 +197,9 @@ class Store:
             return arrays.load(path)
         except FileNotFoundError:
             return None
+        except IsADirectoryError:
+            self.set_array_aside(path, "a folder, and no array")
+            return None
         except OSError as error:
             raise StoreError(f"{path} cannot be read ({error.strerror})") from error
         except ValueError as error:
@@ -264,5 +267,6 @@ def refusal(folder: Path, error: OSError) -> StoreError:
         return StoreError(f"no space is left for {folder}: free some, {_ELSEWHERE}")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StoreError(f"{folder} is read-only: change its permissions, {_ELSEWHERE}")
-    reason = error.strerror or str(error)
+    place = f": {error.filename2 or error.filename}" if error.filename else ""
+    reason = f"{error.strerror}{place}" if error.strerror else str(error)
     return StoreError(f"{folder} cannot be written ({reason}): mend that, {_ELSEWHERE}")

@@ -22,7 +22,11 @@ ENCODER, LOG, DIGESTS, SUMMARY = "encoder.safetensors", "losses.jsonl", "sha256"
 PROVENANCE = "provenance"
 #: The parts of a summary that may differ between two runs of one training.
 VOLATILE = ("seconds", "devices")
+UNLIKE = f"or its line in {DIGESTS} is not what the training wrote"
 REASON = "reason.txt"  # in a folder that was set aside
+
+
+_HEX = frozenset("0123456789abcdef")
 
 
 class DamagedError(ValueError):
@@ -73,7 +77,7 @@ def log_damage(folder: Path) -> str | None:
         if not (folder / SUMMARY).is_file() or (noted := _noted(folder).get(LOG)) is None:
             return None
         _require_file(folder / LOG)
-        return None if _of_file(folder / LOG) == noted else "is not what the training wrote"
+        return None if _of_file(folder / LOG) == noted else UNLIKE
     except DamagedError as error:  # of `sha256`: whoever needs the encoder names it
         return "is no file" if str(error).startswith(LOG) else None
     except FileNotFoundError:
@@ -128,7 +132,11 @@ def _noted(folder: Path) -> dict[str, str]:
         raise DamagedError(f"{DIGESTS} cannot be read ({error.strerror})") from None
     parts = (line.partition("  ") for line in text.splitlines())
     found = {name: digest for digest, _, name in parts}
-    if not text.endswith("\n") or not ({ENCODER, SUMMARY} <= {*found} or {*found} == {""}):
+    hexadecimal = all(len(one) == 64 and set(one) <= _HEX for one in found.values())
+    known = {*found} <= {ENCODER, LOG, SUMMARY, ""}
+    if not (hexadecimal and known and text.endswith("\n")) or not (
+        {ENCODER, SUMMARY} <= {*found} or {*found} == {""}
+    ):
         raise DamagedError(f"{DIGESTS} is not whole")
     return found
 

@@ -192,7 +192,10 @@ def test_one_bit_of_a_number_of_features_or_predictions_is_noticed_and_named(
 def test_a_log_that_was_cut_off_is_named_with_what_to_do(finished: Folder) -> None:
     [path] = (finished.path / "runs").glob("encoders/*/losses.jsonl")
     whole, table = path.read_bytes(), finished.table()
-    for damage, words in ((half, "is not what the training wrote"), (Path.unlink, "is gone")):
+    for damage, words in (
+        (half, "or its line in sha256 is not what the training wrote"),
+        (Path.unlink, "is gone"),
+    ):
         damage(path)
         for command in (("status",), RUN):
             said = finished(*command)
@@ -226,8 +229,73 @@ def _numbers() -> object:
     return torch.arange(5000.0)
 
 
+def test_verify_names_one_flipped_bit_in_each_kind_of_file_and_moves_nothing(
+    finished: Folder,
+) -> None:
+    store = finished.path / "runs"
+    whole = finished("status", "--verify")
+    assert whole.code == 0, whole.all
+    assert ", 0 damaged" in whole.all
+    kinds = one_of_each_kind(store)
+    assert {kind.partition("/")[0] for kind in kinds} == {
+        "cells", "encoders", "features", "predictions", "locks",
+    }  # fmt: skip
+    for kind, path in kinds.items():
+        if kind == "locks/lock":
+            continue
+        content = path.read_bytes()
+        flipped(path)
+        said = finished("status", "--verify")
+        assert said.code == 1, kind
+        assert ", 1 damaged; nothing was moved" in said.all, kind
+        shown = path.parent if kind.startswith("encoders/") else path
+        assert f"damaged: {shown.relative_to(finished.path)}" in said.all, kind
+        assert not kind.startswith("encoders/") or path.name in said.all, kind
+        path.write_bytes(content)
+    assert finished("status", "--verify").all == whole.all
+
+
+def test_a_folder_in_the_place_of_a_record_is_set_aside_and_its_cell_is_computed_again(
+    finished: Folder,
+) -> None:
+    store, good = finished.path / "runs", finished.contents()
+    path = next(store.glob("cells/*--raw?pixels--*"))
+    folder_instead(path)
+
+    again = finished(*RUN)
+
+    assert again.code == 0, again.all
+    assert f"set aside runs/set-aside/{path.name}: a folder, and no record" in again.all
+    assert (store / "set-aside" / path.name / "inside").read_text() == "a file"
+    assert finished.contents() == good
+
+
+def test_what_export_says_of_a_damaged_and_of_a_deleted_encoder_brings_it_back(
+    finished: Folder,
+) -> None:
+    store, good = finished.path / "runs", finished.contents()
+    [path] = store.glob("encoders/*/encoder.safetensors")
+    flipped(path)
+    export = ("export", "simclr", "--out", "out")
+    said = finished(*export)
+    assert said.code == 2
+    assert "cannot be read: encoder.safetensors is not what was written" in said.all
+    assert "Delete the files of its method and seed in runs/cells and run again" in said.all
+    shutil.rmtree(path.parent)
+    said = finished(*export)
+    assert said.code == 2
+    pattern = said.all.partition("(")[2].partition(")")[0]
+    cells = list((store / "cells").glob(pattern))
+    assert cells
+    for cell in cells:
+        cell.unlink()
+    assert finished(*RUN).code == 0
+    assert finished.contents() == good
+    assert finished(*export).code == 0
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["cells", "features", "predictions", "locks"])
+@pytest.mark.parametrize("kind", ["locks"])
 def test_a_folder_in_the_place_of_a_file_is_named_and_nothing_is_lost(
     finished: Folder, kind: str
 ) -> None:

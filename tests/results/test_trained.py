@@ -47,7 +47,7 @@ def test_each_changed_letter_is_noticed_where_it_is(folder: Path, name: str) -> 
 
     if name == trained.LOG:  # no number rests on it
         assert read_summary(folder, "a") == SUMMARY
-        assert log_damage(folder) == "is not what the training wrote"
+        assert log_damage(folder) == trained.UNLIKE
     else:
         with pytest.raises(DamagedError, match=f"{name} is not "):
             read_summary(folder, "a")
