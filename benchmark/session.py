@@ -16,7 +16,6 @@ from vtbench.benchmark import launch, loggers, packs, registry, slurm
 from vtbench.benchmark.environment import supports_bf16
 from vtbench.benchmark.errors import UsageError
 from vtbench.benchmark.estimate import Estimate, estimate
-from vtbench.benchmark.fitting import refuse_misfits
 from vtbench.benchmark.launch import Listener
 from vtbench.benchmark.memory import Placement, placement
 from vtbench.benchmark.packs import PackSource, transfer_sources
@@ -205,11 +204,7 @@ class Session:
         )  # fmt: skip
 
     def run(self, plan: RunPlan, store: Store, listener: Listener) -> dict[str, str]:
-        """Do what is left of a plan; returns {cell id: DONE, FOUND or why it failed}.
-
-        Raises UsageError, before anything is trained, for a task that does not fit its pack.
-        """
-        refuse_misfits(plan, self.packs)
+        """Do what is left of a plan; returns {cell id: DONE, FOUND or why it failed}."""
         jobs, site = _longest_first(plan), self.site(store.root)
         if self.profile.settings.hardware.launch == "local":
             return launch.run_jobs(jobs, site, self.workers, listener)

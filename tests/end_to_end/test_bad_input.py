@@ -148,17 +148,3 @@ def test_a_failing_method_is_recorded_and_the_rest_finishes(bench: Bench) -> Non
     assert "Random init" in done.stdout
     cells = list((bench.folder / "runs" / "cells").iterdir())
     assert len(cells) == 4
-
-
-def test_a_task_in_other_units_is_refused_before_anything_is_trained(here: Here) -> None:
-    declared = here.folder / "pack" / "pack.yaml"
-    text = declared.read_text()
-    assert "\n  bar:" in text
-    declared.write_text(text.replace("\n  bar:", "\n  force:"))
-    run = ("run", "--data", "pack", "--profile", "tiny.yaml", "--methods", "simclr")
-    message = refused(here(*run, "--tasks", "shape", "force"), "needs", "where (px)")
-    assert "Nothing was run: correct the pack tiny, or leave force out of --tasks." in message
-    assert not [*(here.folder / "runs").glob("cells/*.json")]
-    assert not [*(here.folder / "runs").glob("encoders/*/*")]
-    planned = here(*run, "--tasks", "shape")
-    assert planned.returncode == 0, planned.stderr
