@@ -75,6 +75,7 @@ def is_unsafe(name: str, keywords: dict[str, Any]) -> bool:
 OWN_OBJECTS = {
     "benchmark/contract/randomness.py": {"pickle.dumps"},
     "benchmark/contract/task.py": {"pickle.loads", "pickle.dumps"},
+    "benchmark/worker_pool.py": {"pickle.loads", "pickle.dumps"},  # between a run and its workers
 }
 
 
