@@ -8,6 +8,7 @@ import os
 import numpy as np
 import pytest
 
+from vtbench.results import arrays
 from vtbench.results.errors import StoreError
 
 ARRAYS = {
@@ -112,13 +113,27 @@ def test_a_full_disk_leaves_the_old_array(store, monkeypatch):
     assert [one.name for one in path.parent.iterdir()] == ["abc123.npy"]
 
 
-def test_an_array_that_cannot_be_opened_is_an_error_and_stays(store):
+def unreadable(*_, **__):
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def test_an_array_that_cannot_be_opened_is_an_error_and_stays(store, monkeypatch):
+    path = store.predictions_path("abc123")
+    store.write_array(path, np.zeros(1))
+    monkeypatch.setattr(arrays, "load", unreadable)
+
+    with pytest.raises(StoreError, match=r"cannot be read \(Input/output error\)"):
+        store.read_array(path)
+    assert path.exists()
+
+
+def test_a_folder_in_the_place_of_an_array_is_set_aside(store):
     path = store.predictions_path("abc123")
     path.mkdir()
 
-    with pytest.raises(StoreError, match="cannot be read"):
-        store.read_array(path)
-    assert path.exists()
+    assert store.read_array(path) is None
+    assert not path.exists()
+    assert (store.root / "set-aside" / path.name).is_dir()
 
 
 def test_arrays_out_of_the_store_are_refused(store, tmp_path):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from vtbench.results import marks
+from vtbench.results import arrays, marks
 from vtbench.results.errors import StoreError
 from vtbench.results.tables import tabulate
 
@@ -224,9 +225,14 @@ def test_a_store_gives_the_scores_of_single_images(store, make_record):
     assert not (store.root / "predictions/abc.scores.npy").exists()
 
 
-def test_scores_of_single_images_that_cannot_be_opened_are_an_error(store, make_record):
+def test_scores_of_single_images_that_cannot_be_opened_are_an_error(
+    store, make_record, monkeypatch
+):
+    def unreadable(_):
+        raise OSError(errno.EIO, "Input/output error")
+
     record = make_record(scores={"top1": 50.0}, predictions="predictions/abc.npy")
-    (store.root / "predictions/abc.scores.npy").mkdir()
+    monkeypatch.setattr(arrays, "load", unreadable)
 
     with pytest.raises(StoreError, match="cannot be read"):
         store.sample_scores(record)

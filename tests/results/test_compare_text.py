@@ -187,7 +187,7 @@ def test_the_papers_sensor_is_compared_although_another_is_newer(
 ):
     from vtbench.benchmark import tabling
 
-    monkeypatch.setattr(tabling, "stale_records", lambda *_: {})
+    monkeypatch.setattr(tabling, "stale_records", lambda *_, **__: {})
     for age, sensor in enumerate(("tactip", "vitactip")):
         record = make_record(
             "sarl", "shape", 0, {"top1": 50.0 + age}, age, sensor=sensor, settings={}

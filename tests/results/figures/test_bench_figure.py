@@ -24,7 +24,7 @@ from vtbench.results.figures.style import Plate
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Made-up records are taken for current ones, and no data is at hand."""
-    monkeypatch.setattr(tabling, "stale_records", lambda *_: {})
+    monkeypatch.setattr(tabling, "stale_records", lambda *_, **__: {})
     monkeypatch.setenv("VTBENCH_CACHE", str(tmp_path / "nothing"))
 
 
