@@ -19,9 +19,7 @@ from vtbench.benchmark.memory import is_out_of_memory
 from vtbench.results import trained
 from vtbench.results.atomic import write_atomically
 from vtbench.results.store import UNREADABLE, refusal
-from vtbench.results.trained import ENCODER, LOG, SUMMARY
-
-CHECKPOINT = "checkpoint.pt"
+from vtbench.results.trained import CHECKPOINT, ENCODER, LOG, SUMMARY
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:

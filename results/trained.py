@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ENCODER, LOG, DIGESTS, SUMMARY = "encoder.safetensors", "losses.jsonl", "sha256", "training.json"
+CHECKPOINT = "checkpoint.pt"  # there while a training is in progress
 PROVENANCE = "provenance"
 #: The parts of a summary that may differ between two runs of one training.
 VOLATILE = ("seconds", "devices")

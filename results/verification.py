@@ -45,7 +45,7 @@ def _is_finished(folder: Path) -> bool:
     """Whether a training was completed there; one in progress has no digests yet."""
     if not folder.is_dir() or UNREADABLE in folder.name:
         return False
-    begun = (folder / trained.DIGESTS).exists() and not any(folder.glob("checkpoint.pt"))
+    begun = (folder / trained.DIGESTS).exists() and not (folder / trained.CHECKPOINT).exists()
     return begun or (folder / trained.SUMMARY).exists()
 
 
